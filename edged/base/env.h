@@ -1,0 +1,15 @@
+/*
+ * Access to the environment, the only place that calls getenv.
+ */
+#ifndef BASE_ENV_H
+#define BASE_ENV_H
+
+#include <stdbool.h>
+
+/* Value or NULL; NULL too in set-user-id programs. Borrowed, valid until the environment changes. */
+const char *env_get(const char *name);
+
+/* Calls fn for each NAME=VALUE; stops when fn returns false. */
+void env_each(bool (*fn)(void *data, const char *name, const char *value), void *data);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * Crash-safe private files. A write is: exclusive temporary file (0600) in the same directory, write,
+ * fsync, rename, fsync of the directory. After a power cut a reader sees the old or the new content,
+ * whole.
+ */
+#ifndef BASE_FS_H
+#define BASE_FS_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Opens a directory for the functions below. Creates missing parts with `mode` if create. Errors:
+ * NOT_FOUND, DENIED, IO. Close with close(). */
+enum edge_code fs_dir_open(const char *path, bool create, mode_t mode, int *ret_fd,
+                           struct edge_error *err) EDGE_NODISCARD;
+
+/* Replaces dirfd/name with the given bytes. */
+enum edge_code fs_write_atomic(int dirfd, const char *name, struct slice content,
+                               struct edge_error *err) EDGE_NODISCARD;
+
+/* The same for public content (0644), such as a socket's neighbour or a ready file. */
+enum edge_code fs_write_atomic_mode(int dirfd, const char *name, struct slice content, mode_t mode,
+                                    struct edge_error *err) EDGE_NODISCARD;
+
+/* Reads a whole regular file of at most out->max bytes, without following a link at its name. */
+enum edge_code fs_read(int dirfd, const char *name, struct buf *out,
+                       struct edge_error *err) EDGE_NODISCARD;
+
+/* The same, but refuses (DENIED) a file that is readable or writable by group or others, or owned by
+ * somebody else than us or root. */
+enum edge_code fs_read_private(int dirfd, const char *name, struct buf *out,
+                               struct edge_error *err) EDGE_NODISCARD;
+
+/* Removes a file and syncs the directory; a file that is absent is fine. */
+enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) EDGE_NODISCARD;
+
+/* Atomic rename within one directory, synced. */
+enum edge_code fs_rename(int dirfd, const char *from, const char *to,
+                         struct edge_error *err) EDGE_NODISCARD;
+
+/* Moves a damaged file aside as "<name>.damaged-<unix time>", so that it is never overwritten.
+ * ret_name (may be NULL) receives the new name. */
+enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
+                            struct edge_error *err) EDGE_NODISCARD;
+
+/* Names in a directory that start with prefix, at most max; sorted; freed with fs_names_free. Left-over
+ * temporary files are not listed. */
+enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names, size_t *ret_cnt,
+                       struct edge_error *err) EDGE_NODISCARD;
+void fs_names_free(char **names, size_t cnt);
+
+#endif
