@@ -1,0 +1,122 @@
+/*
+ * config.yaml as a validated structure. Layers, later wins: built-in defaults, the file, the environment
+ * (IOTEDGE_HOSTNAME, IOTEDGE_HOMEDIR). All problems of a document are reported at once.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_PATH_DEFAULT "/etc/iotedge/config.yaml"
+#define CONFIG_SIZE_MAX     (1024 * 1024) /* bytes of the document */
+#define CONFIG_PROBLEMS_MAX 100           /* reported problems; the count goes on */
+
+enum config_source {
+    CONFIG_SOURCE_DPS,
+};
+
+enum config_attestation {
+    CONFIG_ATTESTATION_TPM,
+};
+
+enum config_hsm {
+    CONFIG_HSM_TPM,
+    CONFIG_HSM_SOFT,
+};
+
+enum config_ek_template {
+    CONFIG_EK_TCG_L1,
+    CONFIG_EK_LEGACY_UNIQUE0,
+};
+
+enum config_scheme {
+    CONFIG_SCHEME_UNIX, /* unix:///path */
+    CONFIG_SCHEME_FD,   /* fd://name or fd://N: systemd socket activation */
+};
+
+struct config_uri {
+    enum config_scheme scheme;
+    char *text;  /* as written */
+    char *path;  /* unix: absolute path */
+    char *name;  /* fd: descriptor name, or NULL */
+    int fd_index; /* fd: number counted from descriptor 3, or -1 */
+};
+
+struct config_provisioning {
+    enum config_source source;
+    bool dynamic_reprovisioning;
+    bool always_reprovision_on_startup;
+    char *global_endpoint; /* https URL without trailing slash */
+    char *scope_id;
+    enum config_attestation attestation;
+    char *registration_id; /* NULL: the default derived from the EK */
+};
+
+struct edge_config {
+    char *file; /* where it came from, for messages */
+    struct config_provisioning provisioning;
+    char *hostname;
+    char *homedir;
+    struct config_uri connect_management, connect_workload; /* what modules see */
+    struct config_uri listen_management, listen_workload;   /* what the daemon opens */
+    struct config_uri engine;  /* moby_runtime.uri; unix */
+    char *network;             /* moby_runtime.network name */
+    char *trusted_ca_certs;    /* path of the PEM bundle, or NULL */
+    enum config_hsm hsm_backend;
+    uint32_t derived_key_ttl_s; /* 0: derived keys are not cached */
+    char *tpm_tcti;
+    bool tpm_allow_emulator;
+    char *tpm_owner_auth_file;       /* or NULL */
+    char *tpm_endorsement_auth_file; /* or NULL */
+    enum config_ek_template tpm_ek_template;
+    char *cloud_extra_ca_file; /* PEM file trusted besides the system's store for DPS and hub, or NULL */
+};
+
+enum config_severity {
+    CONFIG_ERROR,
+    CONFIG_WARNING,
+};
+
+/* One finding. Line and column count from 1; 0 when it is about the whole document or the
+ * environment. */
+struct config_problem {
+    enum config_severity severity;
+    unsigned line;
+    unsigned column;
+    char key[128];   /* dotted path */
+    char text[240];  /* reason and mend */
+};
+
+/* Findings in document order. Embedded; config_report_clear releases. */
+struct config_report {
+    struct config_problem *items;
+    size_t cnt;
+    size_t error_cnt;
+    size_t warning_cnt;
+};
+
+/* Reads and checks a file. On success *ret is a complete configuration (config_free) and the report may
+ * hold warnings; on failure the report holds every error found. The report must be zero-initialised.
+ * Errors: NOT_FOUND, DENIED, IO for the file; CONFIG when the report has errors; NOMEM. Blocks on file
+ * input; call before the loop runs. */
+enum edge_code config_load(const char *path, struct edge_config **ret, struct config_report *report,
+                           struct edge_error *err) EDGE_NODISCARD;
+
+/* The same from memory, without environment; `name` stands for the file in messages. Used by tests and
+ * fuzzing. */
+enum edge_code config_parse(const char *name, struct slice text, struct edge_config **ret,
+                            struct config_report *report, struct edge_error *err) EDGE_NODISCARD;
+
+/* Writes one finding as "FILE:LINE:COL: key: reason" (without line end). */
+void config_problem_format(const char *file, const struct config_problem *p, char *out,
+                           size_t out_size);
+
+void config_report_clear(struct config_report *report);
+void config_free(struct edge_config *cfg); /* NULL allowed */
+
+#endif
