@@ -1,0 +1,84 @@
+/*
+ * HTTP client on the loop: libcurl's multi interface. The only file that knows curl. TLS 1.2 or newer with
+ * full verification, HTTPS and Unix sockets only, proxies from the environment honoured for HTTPS.
+ */
+#ifndef LOOP_HTTP_CLIENT_H
+#define LOOP_HTTP_CLIENT_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HTTP_CLIENT_CONNECT_TIMEOUT_MS 10000
+#define HTTP_CLIENT_HEADERS_MAX        65536   /* bytes of all answer headers */
+#define HTTP_CLIENT_BODY_MAX           (1024 * 1024)
+#define HTTP_CLIENT_IN_FLIGHT_MAX      256
+
+struct http_client;
+struct http_client_answer;
+
+struct http_client_options {
+    const char *extra_ca_file; /* PEM, trusted besides the system's store; or NULL */
+    const char *user_agent;
+};
+
+struct http_client_header {
+    const char *name;
+    const char *value; /* may be secret; copied into memory that is wiped */
+};
+
+/* Everything is copied by http_client_send. */
+struct http_client_request {
+    const char *method;    /* "GET" ... */
+    const char *url;       /* https://host[:port]/path?query, or http://localhost/... with unix_path */
+    const char *unix_path; /* socket path, or NULL */
+    const struct http_client_header *headers;
+    size_t header_cnt;
+    struct slice body;     /* sent with Content-Length; .ptr NULL: no body */
+    bool sensitive;        /* wipe body and answer */
+    uint32_t timeout_ms;   /* whole call; 0: none */
+    uint32_t stall_ms;     /* longest time without a byte once connected; 0: none */
+    size_t answer_max;     /* bytes of body kept; 0: HTTP_CLIENT_BODY_MAX */
+    /* Streaming: when set, body bytes of a 2xx answer go here as they come instead of being kept. Returns
+     * false to pause; http_client_resume continues. */
+    bool (*on_data)(void *data, struct slice bytes);
+    /* Exactly once, on the loop, later. */
+    void (*on_done)(void *data, const struct http_client_answer *answer);
+    void *data;
+};
+
+/* Valid during on_done only. */
+struct http_client_answer {
+    enum edge_code code;         /* OK: a complete HTTP answer of any status arrived */
+    const struct edge_error *err; /* when code is not OK: NET, TIMEOUT, CANCELED, RANGE, PROTO, NOMEM */
+    int status;
+    struct slice body;
+    struct slice retry_after;    /* header values, empty when absent */
+    struct slice content_type;
+    struct slice date;
+    bool tls_verified;           /* came over a verified TLS connection (Date may be trusted a little) */
+};
+
+enum edge_code http_client_new(struct loop *l, const struct http_client_options *opt,
+                               struct http_client **ret, struct edge_error *err) EDGE_NODISCARD;
+
+/* Starts a request. Errors: INVALID (scheme), BUSY (too many in flight), NOMEM. */
+enum edge_code http_client_send(struct http_client *c, const struct http_client_request *req,
+                                struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+
+/* Continues a paused stream; stale handles are fine. */
+void http_client_resume(struct http_client *c, struct op op);
+
+/* Cancels all requests (their on_done runs with CANCELED), then closed() runs. */
+void http_client_close(struct http_client *c, void (*closed)(void *data), void *data);
+
+/* After closed(). */
+void http_client_free(struct http_client *c);
+
+#endif

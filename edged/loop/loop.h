@@ -1,0 +1,55 @@
+/*
+ * The event loop of the process: one thread, on libuv. Everything here is called on that thread unless
+ * it says otherwise.
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include "base/error.h"
+#include "loop/op.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LOOP_LAG_WARN_MS 50
+
+struct loop;
+struct loop_timer;
+struct uv_loop_s;
+
+enum edge_code loop_new(struct loop **ret, struct edge_error *err) EDGE_NODISCARD;
+
+/* Runs until loop_stop and all handles are closed, or nothing is left to do. */
+void loop_run(struct loop *l);
+
+/* Makes loop_run return after the current callbacks. */
+void loop_stop(struct loop *l);
+
+/* Frees; closes what the loop itself owns. Debug builds assert that nothing else is left open. */
+void loop_free(struct loop *l);
+
+/* For loop/ and http/http_server.c only. */
+struct uv_loop_s *loop_uv(struct loop *l);
+struct op_table *loop_ops(struct loop *l);
+
+/* Runs fn once in a later callback; used to keep the rule that completions never run inside the call that
+ * started them. Errors: NOMEM. */
+enum edge_code loop_post(struct loop *l, void (*fn)(void *data), void *data,
+                         struct edge_error *err) EDGE_NODISCARD;
+
+/* Calls fn for each arrival of the signal; replaces the default action. */
+enum edge_code loop_on_signal(struct loop *l, int signum, void (*fn)(void *data, int signum), void *data,
+                              struct edge_error *err) EDGE_NODISCARD;
+
+/* One-shot timer on the monotonic clock. */
+enum edge_code loop_timer_new(struct loop *l, void (*fn)(void *data), void *data,
+                              struct loop_timer **ret, struct edge_error *err) EDGE_NODISCARD;
+void loop_timer_start(struct loop_timer *t, uint64_t delay_ms); /* restarts when running */
+void loop_timer_stop(struct loop_timer *t);
+bool loop_timer_is_active(const struct loop_timer *t);
+void loop_timer_free(struct loop_timer *t); /* never fires afterwards; NULL allowed */
+
+/* Longest time between two turns of the loop since the last call, ms. */
+uint64_t loop_take_max_lag_ms(struct loop *l);
+
+#endif
