@@ -1,0 +1,61 @@
+/*
+ * Module keys: derived from the root that does not rotate, cached in locked memory.
+ *
+ *   K = HMAC(root, LP("edged module key 1") || LP(module id) || LP(key id) || LP(generation id))
+ *
+ * LP(x) is a 32 bit big-endian length and the bytes, so that no two modules share an input. Loop thread only.
+ */
+#ifndef IDENTITY_MODULE_KEY_H
+#define IDENTITY_MODULE_KEY_H
+
+#include "base/error.h"
+#include "base/mac.h"
+#include "base/secret.h"
+#include "base/slice.h"
+#include "hsm/hsm.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+#include "loop/worker.h"
+
+#include <stdint.h>
+
+#define MODULE_KEY_CACHE_MAX        512 /* keys in all */
+#define MODULE_KEY_CACHE_PER_MODULE 8   /* keys of one module: it may ask for any generation id */
+#define MODULE_KEY_ID_MAX           128 /* bytes of a module id or generation id */
+
+struct module_keys;
+
+/* The names a module key goes by. Slices are copied where kept. */
+struct module_key_id {
+    struct slice module;     /* with its '$' */
+    struct slice key_id;     /* "primary" or "secondary"; others: INVALID */
+    struct slice generation; /* the hub's generation id, verbatim */
+};
+
+enum edge_code module_keys_new(struct loop *l, struct worker *w, struct hsm *h, uint32_t ttl_s,
+                               struct module_keys **ret, struct edge_error *err) EDGE_NODISCARD;
+void module_keys_free(struct module_keys *k); /* no derivation may be in flight */
+
+/* Warm path: the cached key ready to sign, or NULL. Borrowed until the next call on this object. */
+struct mac_key *module_keys_cached(struct module_keys *k, const struct module_key_id *id);
+
+/* Derives (one HSM command), caches unless the lifetime is 0, and hands out the key: borrowed during done.
+ * Requests for the same key that are in flight share one command. done runs once, later. Errors: INVALID,
+ * RANGE, BUSY, NOMEM. */
+typedef void module_key_done_fn(void *data, enum edge_code code, struct mac_key *key,
+                                const struct edge_error *err);
+enum edge_code module_keys_derive(struct module_keys *k, const struct module_key_id *id,
+                                  module_key_done_fn *done, void *data, struct op *ret_op,
+                                  struct edge_error *err) EDGE_NODISCARD;
+
+/* The two keys as the hub stores them (32 bytes each); secrets are borrowed during done. */
+typedef void module_key_pair_fn(void *data, enum edge_code code, const struct secret *primary,
+                                const struct secret *secondary, const struct edge_error *err);
+enum edge_code module_keys_pair(struct module_keys *k, struct slice module, struct slice generation,
+                                module_key_pair_fn *done, void *data, struct op *ret_op,
+                                struct edge_error *err) EDGE_NODISCARD;
+
+/* Forgets every cached key, as after a change of the root. */
+void module_keys_drop(struct module_keys *k);
+
+#endif
