@@ -49,6 +49,7 @@ struct http_service {
     void (*authorize)(void *data, struct http_exchange *x, enum http_policy policy,
                       struct slice module);
     void *data;
+    void *context; /* what the handlers work on: http_exchange_context */
 };
 
 struct http_server;
@@ -89,6 +90,7 @@ void http_server_get_stats(const struct http_server *s, struct http_server_stats
 /* --- The exchange, as authorizers and handlers see it --- */
 
 struct http_server *http_exchange_server(struct http_exchange *x);
+void *http_exchange_context(const struct http_exchange *x); /* the service's context */
 const struct http_peer *http_exchange_peer(const struct http_exchange *x);
 const char *http_exchange_listener_module(const struct http_exchange *x); /* see options.module */
 const struct http_route *http_exchange_route(const struct http_exchange *x);
