@@ -48,6 +48,9 @@ struct http_client_request {
     /* Streaming: when set, body bytes of a 2xx answer go here as they come instead of being kept. Returns
      * false to pause; http_client_resume continues. */
     bool (*on_data)(void *data, struct slice bytes);
+    /* May be NULL. Runs once when the final answer's headers are complete, before the first body byte: tells
+     * that a long stream is up before anything has been said on it. */
+    void (*on_open)(void *data, int status);
     /* Exactly once, on the loop, later. */
     void (*on_done)(void *data, const struct http_client_answer *answer);
     void *data;
