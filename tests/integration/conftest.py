@@ -1,0 +1,65 @@
+"""Fixtures shared by the integration tests."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from support.emulator import AdminClient, Emulator
+from support.swtpm import Swtpm
+from support.tpm2 import Tpm2
+
+
+@pytest.fixture
+def work_dir() -> Iterator[Path]:
+    """A private folder with a path short enough for Unix sockets in it."""
+    folder = Path(tempfile.mkdtemp(prefix="edge-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def swtpm(work_dir: Path) -> Iterator[Swtpm]:
+    """A running, empty software TPM."""
+    tpm = Swtpm(work_dir / "tpm")
+    tpm.start()
+    yield tpm
+    tpm.stop()
+
+
+@pytest.fixture
+def tpm2(swtpm: Swtpm, work_dir: Path) -> Tpm2:
+    """The tpm2_* commands on `swtpm`."""
+    return Tpm2(swtpm.tcti, work_dir / "tools")
+
+
+@pytest.fixture
+def make_emulator(work_dir: Path) -> Iterator[Callable[..., Emulator]]:
+    """Starts an emulator with command line options; may be called more than once."""
+    started: list[Emulator] = []
+
+    def make(*options: str) -> Emulator:
+        emulator = Emulator(work_dir / f"emulator{len(started)}", *options)
+        started.append(emulator)
+        emulator.start()
+        return emulator
+
+    yield make
+    for emulator in started:
+        emulator.stop()
+
+
+@pytest.fixture
+def emulator(make_emulator: Callable[..., Emulator]) -> Emulator:
+    """A running emulator of DPS and IoT Hub."""
+    return make_emulator()
+
+
+@pytest.fixture
+def cloud(emulator: Emulator) -> AdminClient:
+    """Administration of `emulator`."""
+    return emulator.admin

@@ -1,0 +1,30 @@
+"""Public keys in the form of a TPM that no TPM has: enough where nothing is decrypted."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+_POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
+_RSA_PARAMETERS = struct.pack(">HHHHHI", 6, 128, 0x43, 0x10, 2048, 0)
+
+
+def _modulus(name: str) -> bytes:
+    blocks = b"".join(hashlib.sha256(f"{name}{i}".encode()).digest() for i in range(8))
+    return bytes([blocks[0] | 0x80]) + blocks[1:-1] + bytes([blocks[-1] | 1])
+
+
+def _public(attributes: int, policy: bytes, name: str) -> bytes:
+    area = struct.pack(">HHIH", 1, 0x0B, attributes, len(policy)) + policy + _RSA_PARAMETERS
+    area += struct.pack(">H", 256) + _modulus(name)
+    return struct.pack(">H", len(area)) + area
+
+
+def fake_ek(name: str = "ek") -> bytes:
+    """TPM2B_PUBLIC with the attributes and policy of an EK."""
+    return _public(0x000300B2, _POLICY, name)
+
+
+def fake_srk(name: str = "srk") -> bytes:
+    """TPM2B_PUBLIC with the attributes of an SRK."""
+    return _public(0x00030472, b"", name)
