@@ -1,4 +1,4 @@
-"""Public keys in the form of a TPM that no TPM has: enough where nothing is decrypted."""
+"""Public keys in the form a TPM gives them (TPM2B_PUBLIC)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,27 @@ def _modulus(name: str) -> bytes:
     return bytes([blocks[0] | 0x80]) + blocks[1:-1] + bytes([blocks[-1] | 1])
 
 
-def _public(attributes: int, policy: bytes, name: str) -> bytes:
+def _public(attributes: int, policy: bytes, modulus: bytes) -> bytes:
     area = struct.pack(">HHIH", 1, 0x0B, attributes, len(policy)) + policy + _RSA_PARAMETERS
-    area += struct.pack(">H", 256) + _modulus(name)
+    area += struct.pack(">H", len(modulus)) + modulus
     return struct.pack(">H", len(area)) + area
 
 
-def fake_ek(name: str = "ek") -> bytes:
+def ek_public(modulus: bytes) -> bytes:
     """TPM2B_PUBLIC with the attributes and policy of an EK."""
-    return _public(0x000300B2, _POLICY, name)
+    return _public(0x000300B2, _POLICY, modulus)
+
+
+def srk_public(modulus: bytes) -> bytes:
+    """TPM2B_PUBLIC with the attributes of an SRK."""
+    return _public(0x00030472, b"", modulus)
+
+
+def fake_ek(name: str = "ek") -> bytes:
+    """An EK that nobody holds, the same for the same name."""
+    return ek_public(_modulus(name))
 
 
 def fake_srk(name: str = "srk") -> bytes:
-    """TPM2B_PUBLIC with the attributes of an SRK."""
-    return _public(0x00030472, b"", name)
+    """An SRK that nobody holds, the same for the same name."""
+    return srk_public(_modulus(name))
