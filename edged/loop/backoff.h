@@ -1,6 +1,6 @@
 /*
- * Retry delays: exponential with full jitter (each delay is uniform between 0 and the current ceiling,
- * but not below min_ms), a peer's Retry-After as the floor. Pure arithmetic, no timer.
+ * Retry delays: exponential with full jitter (each delay is uniform between min_ms and the current
+ * ceiling, which doubles with each failure), a peer's Retry-After as the floor. Pure arithmetic, no timer.
  */
 #ifndef LOOP_BACKOFF_H
 #define LOOP_BACKOFF_H

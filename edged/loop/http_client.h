@@ -25,6 +25,7 @@ struct http_client_answer;
 
 struct http_client_options {
     const char *extra_ca_file; /* PEM, trusted besides the system's store; or NULL */
+    const char *ca_dir;        /* the system's store, in OpenSSL's hashed form; NULL: /etc/ssl/certs */
     const char *user_agent;
 };
 

@@ -11,21 +11,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOOP_LAG_WARN_MS 50
+#define LOOP_LAG_WARN_MS 50 /* a turn that took this long kept every client waiting */
 
 struct loop;
 struct loop_timer;
 struct uv_loop_s;
 
+/* Ignores SIGPIPE for the whole process from then on. */
 enum edge_code loop_new(struct loop **ret, struct edge_error *err) EDGE_NODISCARD;
 
-/* Runs until loop_stop and all handles are closed, or nothing is left to do. */
+/* Runs until loop_stop, or until nothing is left that could call back (signals alone do not count). */
 void loop_run(struct loop *l);
 
 /* Makes loop_run return after the current callbacks. */
 void loop_stop(struct loop *l);
 
-/* Frees; closes what the loop itself owns. Debug builds assert that nothing else is left open. */
+/* Runs what is still posted, closes what the loop itself owns and frees. Debug builds assert that nothing
+ * else is left open. NULL allowed. */
 void loop_free(struct loop *l);
 
 /* For loop/ and http/http_server.c only. */
@@ -49,7 +51,11 @@ void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_active(const struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* never fires afterwards; NULL allowed */
 
-/* Longest time between two turns of the loop since the last call, ms. */
+/* Longest time that one turn of the loop spent in callbacks since the last call, ms. */
 uint64_t loop_take_max_lag_ms(struct loop *l);
+
+/* Calls fn at the end of each turn that took LOOP_LAG_WARN_MS or more. Measuring wakes nobody up. fn NULL
+ * ends it. */
+void loop_on_lag(struct loop *l, void (*fn)(void *data, uint64_t lag_ms), void *data);
 
 #endif

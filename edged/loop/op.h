@@ -31,9 +31,12 @@ void *op_get(const struct op_table *t, struct op op); /* data, or NULL for a sta
 void op_remove(struct op_table *t, struct op op);     /* stale handles are fine */
 
 /* Asks the operation to stop. Its completion callback still runs, once and later, with CANCELED. A stale
- * handle does nothing. */
+ * handle and a second call do nothing. */
 void op_cancel(struct op_table *t, struct op op);
 uint32_t op_cnt(const struct op_table *t);
+
+/* Test seam: what the free slot `index` answers as its next generation, to reach the wrap-around. */
+void op_table_set_generation(struct op_table *t, uint32_t index, uint32_t generation);
 
 static inline bool op_is_set(struct op op) {
     return op.generation != 0;

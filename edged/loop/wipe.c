@@ -1,0 +1,59 @@
+/*
+ * The usable size of a block is asked from the C library, so that blocks carry no header of ours.
+ */
+#include "loop/wipe.h"
+
+#include "base/secret.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_bool wipe_failed;
+
+static void *wipe_checked(void *p) {
+    if (p == NULL) {
+        atomic_store(&wipe_failed, true);
+    }
+    return p;
+}
+
+void *wipe_malloc(size_t size) {
+    return wipe_checked(malloc(size));
+}
+
+void *wipe_calloc(size_t cnt, size_t size) {
+    return wipe_checked(calloc(cnt, size));
+}
+
+char *wipe_strdup(const char *text) {
+    return wipe_checked(strdup(text));
+}
+
+void wipe_free(void *p) {
+    if (p != NULL) {
+        secret_wipe(p, malloc_usable_size(p));
+        free(p);
+    }
+}
+
+void *wipe_realloc(void *p, size_t size) {
+    if (p == NULL) {
+        return wipe_malloc(size);
+    }
+    size_t old_size = malloc_usable_size(p);
+    if (size <= old_size && size >= old_size / 2) {
+        return p;
+    }
+    void *bigger = wipe_malloc(size);
+    if (bigger != NULL) {
+        memcpy(bigger, p, old_size < size ? old_size : size);
+        wipe_free(p);
+    }
+    return bigger;
+}
+
+bool wipe_has_failed(void) {
+    return atomic_load(&wipe_failed);
+}
