@@ -19,7 +19,9 @@ def device(emulator: Emulator, cloud: AdminClient, tpm2: Tpm2) -> DpsClient:
     cloud.change_settings(retry_after=0, polls=1)
     ek, srk = tpm2.create_ek(), tpm2.create_srk()
     enrollment = cloud.enroll(base64.b64encode(ek).decode())
-    return DpsClient(emulator.dps_url, emulator.tls(), emulator.id_scope, enrollment["registration_id"], ek, srk)
+    return DpsClient(
+        emulator.dps_url, emulator.tls(), emulator.id_scope, enrollment["registration_id"], ek, srk
+    )
 
 
 def challenge_blob(device: DpsClient) -> bytes:
@@ -31,10 +33,13 @@ def challenge_blob(device: DpsClient) -> bytes:
 def test_sizes_of_the_keys(device: DpsClient) -> None:
     assert (len(device.ek), len(device.srk)) == (316, 284)
     assert base64.b64encode(device.ek).startswith(
-        b"AToAAQALAAMAsgAgg3GXZ0SEs/gakMyNRqXXJP1S124GUgtk8qHaGzMUaaoABgCAAEMAEAgAAAAAAAEA")
+        b"AToAAQALAAMAsgAgg3GXZ0SEs/gakMyNRqXXJP1S124GUgtk8qHaGzMUaaoABgCAAEMAEAgAAAAAAAEA"
+    )
 
 
-def test_provisioning(device: DpsClient, emulator: Emulator, cloud: AdminClient, tpm2: Tpm2) -> None:
+def test_provisioning(
+    device: DpsClient, emulator: Emulator, cloud: AdminClient, tpm2: Tpm2
+) -> None:
     """401, 202, 202, 200, and then the hub accepts what the TPM signs."""
     challenge = tpm2.activate(challenge_blob(device), "challenge")
 
@@ -55,28 +60,49 @@ def test_provisioning(device: DpsClient, emulator: Emulator, cloud: AdminClient,
     key = base64.b64decode(held["authentication"]["symmetricKey"]["primaryKey"])
     for data in (b"abc", bytes(1024)):
         assert tpm2.hmac(identity, data) == key_signer(key)(data)
-    hub = HubClient(str(emulator.ready["hub_url"]), emulator.tls(), state["assignedHub"], state["deviceId"],
-                    lambda data: tpm2.hmac(identity, data))
+    hub = HubClient(
+        str(emulator.ready["hub_url"]),
+        emulator.tls(),
+        state["assignedHub"],
+        state["deviceId"],
+        lambda data: tpm2.hmac(identity, data),
+    )
     assert [m["moduleId"] for m in hub.call("GET").json()] == ["$edgeAgent", "$edgeHub"]
     assert cloud.violations() == []
 
 
-@pytest.mark.parametrize(("kind", "values"), [
-    ("padded-private", {}), ("no-field6", {}), ("field6-length", {"length": 200})])
-def test_unusual_blobs_activate(device: DpsClient, cloud: AdminClient, tpm2: Tpm2, kind: str,
-                                values: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("padded-private", {}), ("no-field6", {}), ("field6-length", {"length": 200})],
+)
+def test_unusual_blobs_activate(
+    device: DpsClient, cloud: AdminClient, tpm2: Tpm2, kind: str, values: dict[str, int]
+) -> None:
     cloud.set_fault("dps.register.challenge", kind, **values)
     context = tpm2.activate(challenge_blob(device))
     token = device.token(lambda data: tpm2.hmac(context, data))
     assert device.register(token).status == 202
 
 
-@pytest.mark.parametrize(("kind", "values", "command"), [
-    ("wrong-srk", {}, "activatecredential"), ("corrupt-field", {"field": 1}, "activatecredential"),
-    ("corrupt-field", {"field": 2}, "activatecredential"), ("corrupt-field", {"field": 3}, "import"),
-    ("corrupt-field", {"field": 4}, "import"), ("corrupt-field", {"field": 5}, "import")])
-def test_bad_blobs_do_not(device: DpsClient, cloud: AdminClient, tpm2: Tpm2, kind: str,
-                          values: dict[str, int], command: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "values", "command"),
+    [
+        ("wrong-srk", {}, "activatecredential"),
+        ("corrupt-field", {"field": 1}, "activatecredential"),
+        ("corrupt-field", {"field": 2}, "activatecredential"),
+        ("corrupt-field", {"field": 3}, "import"),
+        ("corrupt-field", {"field": 4}, "import"),
+        ("corrupt-field", {"field": 5}, "import"),
+    ],
+)
+def test_bad_blobs_do_not(
+    device: DpsClient,
+    cloud: AdminClient,
+    tpm2: Tpm2,
+    kind: str,
+    values: dict[str, int],
+    command: str,
+) -> None:
     cloud.set_fault("dps.register.challenge", kind, **values)
     with pytest.raises(Tpm2Error, match=f"tpm2_{command}"):
         tpm2.activate(challenge_blob(device))

@@ -21,8 +21,15 @@ class Admin:
 
     name = "admin"
 
-    def __init__(self, dps: Dps, registry: Registry, settings: Settings, faults: FaultPlan,
-                 journal: Journal, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        dps: Dps,
+        registry: Registry,
+        settings: Settings,
+        faults: FaultPlan,
+        journal: Journal,
+        changed: Callable[[], None],
+    ) -> None:
         self._dps = dps
         self._registry = registry
         self._settings = settings
@@ -32,16 +39,18 @@ class Admin:
         self._routes: dict[tuple[str, str], Callable[[list[str], dict[str, Any]], Any]] = {
             ("GET", "settings"): lambda names, body: self._settings.as_dict(),
             ("PATCH", "settings"): self._change_settings,
-            ("GET", "enrollments"): lambda names, body: self._dps.list(),
+            ("GET", "enrollments"): lambda names, body: self._dps.enrollments(),
             ("POST", "enrollments"): self._enroll,
             ("PATCH", "enrollments"): self._change_enrollment,
             ("DELETE", "enrollments"): lambda names, body: self._dps.remove(_one(names)),
-            ("GET", "devices"): lambda names, body: self._registry.list(),
+            ("GET", "devices"): lambda names, body: self._registry.devices(),
             ("DELETE", "devices"): self._delete_device,
             ("POST", "verify-token"): self._verify_token,
-            ("GET", "faults"): lambda names, body: self._faults.list(),
+            ("GET", "faults"): lambda names, body: self._faults.waiting(),
             ("POST", "faults"): lambda names, body: self._faults.add(read_fault(body)),
-            ("DELETE", "faults"): lambda names, body: self._faults.clear(names[0] if names else None),
+            ("DELETE", "faults"): lambda names, body: self._faults.clear(
+                names[0] if names else None
+            ),
             ("GET", "counters"): lambda names, body: self._journal.counters(),
             ("GET", "journal"): self._journal_list,
             ("DELETE", "journal"): lambda names, body: self._journal.reset(),
@@ -105,11 +114,16 @@ class Admin:
             resource = token.resource
             parts = _RESOURCE.match(resource)
             if parts is None:
-                raise sas.TokenError("sr is not {hub}/devices/{d} or {hub}/devices/{d}/modules/{m}",
-                                     violation=True)
+                raise sas.TokenError(
+                    "sr is not {hub}/devices/{d} or {hub}/devices/{d}/modules/{m}", violation=True
+                )
             hub, device_id, module_id = parts.groups()
-            key = sas.verify(token, self._registry.keys(hub, device_id, module_id),
-                             self._registry.expectation(hub, device_id, module_id), self._settings.now())
+            key = sas.verify(
+                token,
+                self._registry.keys(hub, device_id, module_id),
+                self._registry.expectation(hub, device_id, module_id),
+                self._settings.now(),
+            )
         except sas.TokenError as error:
             return {"accepted": False, "resource": resource, "reason": str(error)}
         except Refusal as refusal:

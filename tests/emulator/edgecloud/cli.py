@@ -37,24 +37,51 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _serve_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="emulator", description="Device Provisioning Service and IoT Hub over HTTPS on loopback.",
-        epilog="'emulator ctl --help' shows how to administer a running one.")
-    parser.add_argument("--state", type=Path, metavar="DIR",
-                        help="keep enrollments, devices, keys and the CA here (default: keep nothing)")
+        prog="emulator",
+        description="Device Provisioning Service and IoT Hub over HTTPS on loopback.",
+        epilog="'emulator ctl --help' shows how to administer a running one.",
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="keep enrollments, devices, keys and the CA here (default: keep nothing)",
+    )
     parser.add_argument("--dps-port", type=_port, default=0, metavar="N", help="0 (default): any")
     parser.add_argument("--hub-port", type=_port, default=0, metavar="N", help="0 (default): any")
-    parser.add_argument("--listen", type=_loopback, default="127.0.0.1", metavar="ADDRESS",
-                        help="an IPv4 loopback address (default: 127.0.0.1)")
-    parser.add_argument("--ready-file", type=Path, metavar="FILE",
-                        help="JSON with ports, URLs, CA and admin socket, written once all listen")
+    parser.add_argument(
+        "--listen",
+        type=_loopback,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="an IPv4 loopback address (default: 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        metavar="FILE",
+        help="JSON with ports, URLs, CA and admin socket, written once all listen",
+    )
     parser.add_argument("--admin-socket", type=Path, metavar="PATH", help="default: DIR/admin.sock")
-    parser.add_argument("--hub-host", metavar="NAME",
-                        help="hub name that DPS assigns (default: localhost:<hub port>)")
+    parser.add_argument(
+        "--hub-host",
+        metavar="NAME",
+        help="hub name that DPS assigns (default: localhost:<hub port>)",
+    )
     parser.add_argument("--id-scope", metavar="SCOPE", help="default: 0ne00000000")
-    parser.add_argument("--name", action="append", default=[], metavar="NAME",
-                        help="further name or address in the server certificate; may be repeated")
-    parser.add_argument("--certificate", choices=CERTIFICATE_KINDS, default="good",
-                        help="a bad one is for clients that must refuse it")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name or address in the server certificate; may be repeated",
+    )
+    parser.add_argument(
+        "--certificate",
+        choices=CERTIFICATE_KINDS,
+        default="good",
+        help="a bad one is for clients that must refuse it",
+    )
     return parser
 
 
@@ -75,10 +102,21 @@ def _loopback(text: str) -> str:
 def _serve(args: argparse.Namespace) -> int:
     temporary = None if args.state else temporary_folder()
     folder = args.state or Path(temporary.name if temporary else ".")
-    emulator = Emulator(Options(
-        folder=folder, keep_state=args.state is not None, listen=args.listen, dps_port=args.dps_port,
-        hub_port=args.hub_port, hub_host=args.hub_host, id_scope=args.id_scope, names=args.name,
-        certificate=args.certificate, admin_socket=args.admin_socket, ready_file=args.ready_file))
+    emulator = Emulator(
+        Options(
+            folder=folder,
+            keep_state=args.state is not None,
+            listen=args.listen,
+            dps_port=args.dps_port,
+            hub_port=args.hub_port,
+            hub_host=args.hub_host,
+            id_scope=args.id_scope,
+            names=args.name,
+            certificate=args.certificate,
+            admin_socket=args.admin_socket,
+            ready_file=args.ready_file,
+        )
+    )
     finished = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: finished.set())
@@ -94,19 +132,31 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _ctl_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="emulator ctl", description="Administers a running emulator.")
+    parser = argparse.ArgumentParser(
+        prog="emulator ctl", description="Administers a running emulator."
+    )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--socket", metavar="PATH", help=f"admin socket (default: ${SOCKET_VARIABLE})")
-    where.add_argument("--ready-file", type=Path, metavar="FILE", help="find the socket in this ready file")
+    where.add_argument(
+        "--socket", metavar="PATH", help=f"admin socket (default: ${SOCKET_VARIABLE})"
+    )
+    where.add_argument(
+        "--ready-file", type=Path, metavar="FILE", help="find the socket in this ready file"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     enroll = commands.add_parser("enroll", help="add a TPM enrollment")
-    enroll.add_argument("--stdin", action="store_true", help="read the JSON of 'iotedge tpm info --json'")
+    enroll.add_argument(
+        "--stdin", action="store_true", help="read the JSON of 'iotedge tpm info --json'"
+    )
     enroll.add_argument("--endorsement-key", metavar="BASE64", help="TPM2B_PUBLIC of the EK")
-    enroll.add_argument("--registration-id", metavar="ID", help="default: base32 of the EK's SHA-256")
+    enroll.add_argument(
+        "--registration-id", metavar="ID", help="default: base32 of the EK's SHA-256"
+    )
     enroll.add_argument("--device-id", metavar="ID", help="default: the registration id")
     enroll.add_argument("--hub", metavar="NAME", help="default: the hub of --hub-host")
-    enroll.add_argument("--no-edge", action="store_true", help="a device without $edgeAgent and $edgeHub")
+    enroll.add_argument(
+        "--no-edge", action="store_true", help="a device without $edgeAgent and $edgeHub"
+    )
 
     commands.add_parser("enrollments", help="list enrollments and what became of them")
     change = commands.add_parser("change-enrollment", help="enable, disable or move an enrollment")
@@ -122,8 +172,12 @@ def _ctl_parser() -> argparse.ArgumentParser:
     delete = commands.add_parser("delete-device", help="remove a device and its modules from a hub")
     delete.add_argument("hub")
     delete.add_argument("device_id")
-    verify = commands.add_parser("verify-token", help="would the hub accept a token? exit code 0: yes, 1: no")
-    verify.add_argument("--token-stdin", action="store_true", required=True, help="read the token from stdin")
+    verify = commands.add_parser(
+        "verify-token", help="would the hub accept a token? exit code 0: yes, 1: no"
+    )
+    verify.add_argument(
+        "--token-stdin", action="store_true", required=True, help="read the token from stdin"
+    )
 
     commands.add_parser("settings", help="show settings")
     change_settings = commands.add_parser("set", help="change settings: NAME=VALUE ...")
@@ -146,11 +200,15 @@ def _add_fault_parser(commands: Any) -> None:
     when = fault.add_mutually_exclusive_group()
     when.add_argument("--times", type=int, default=1, help="how often (default: once)")
     when.add_argument("--always", action="store_true")
-    fault.add_argument("--after", type=int, default=0, metavar="N", help="let N passages through first")
+    fault.add_argument(
+        "--after", type=int, default=0, metavar="N", help="let N passages through first"
+    )
     fault.add_argument("--status", type=int, help="HTTP status of kind 'status' (default: 500)")
     fault.add_argument("--error-code", help="DPS: number; hub: name")
     fault.add_argument("--retry-after", type=int, metavar="SECONDS")
-    fault.add_argument("--retry-after-date", action="store_true", default=None, help="send it as a date")
+    fault.add_argument(
+        "--retry-after-date", action="store_true", default=None, help="send it as a date"
+    )
     fault.add_argument("--field", type=int, help="which of fields 1 to 5 to corrupt")
     fault.add_argument("--length", type=int, help="bytes of field 6 (default: 200)")
     fault.add_argument("--seconds", type=float, help="length of a delay (default: 1)")
@@ -204,8 +262,11 @@ def _enroll(client: AdminClient, args: argparse.Namespace) -> Any:
 
 
 def _change_enrollment(client: AdminClient, args: argparse.Namespace) -> Any:
-    values = {name: getattr(args, name) for name in ("enabled", "hub", "device_id")
-              if getattr(args, name) is not None}
+    values = {
+        name: getattr(args, name)
+        for name in ("enabled", "hub", "device_id")
+        if getattr(args, name) is not None
+    }
     return client.change_enrollment(args.registration_id, **values)
 
 
@@ -220,11 +281,23 @@ def _set(client: AdminClient, args: argparse.Namespace) -> Any:
 
 
 def _fault(client: AdminClient, args: argparse.Namespace) -> None:
-    values = {name: getattr(args, name) for name in (
-        "status", "error_code", "retry_after", "retry_after_date", "field", "length", "seconds", "size")
-        if getattr(args, name) is not None}
-    client.set_fault(args.step, args.kind, times=None if args.always else args.times, after=args.after,
-                     **values)
+    values = {
+        name: getattr(args, name)
+        for name in (
+            "status",
+            "error_code",
+            "retry_after",
+            "retry_after_date",
+            "field",
+            "length",
+            "seconds",
+            "size",
+        )
+        if getattr(args, name) is not None
+    }
+    client.set_fault(
+        args.step, args.kind, times=None if args.always else args.times, after=args.after, **values
+    )
 
 
 _COMMANDS: dict[str, Any] = {

@@ -28,7 +28,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class AdminClient:
-    """One method per call. Each call uses a connection of its own, so threads may share a client."""
+    """One method per call, each on a connection of its own, so threads may share a client."""
 
     def __init__(self, socket_path: Union[str, Path]) -> None:
         self._path = str(socket_path)
@@ -73,8 +73,11 @@ class AdminClient:
 
     def device(self, device_id: str, hub: Optional[str] = None) -> Optional[dict[str, Any]]:
         """The device of this name, on any hub unless one is given."""
-        found = [d for d in self.devices() if d["deviceId"] == device_id
-                 and (hub is None or d["hub"].lower() == hub.lower())]
+        found = [
+            d
+            for d in self.devices()
+            if d["deviceId"] == device_id and (hub is None or d["hub"].lower() == hub.lower())
+        ]
         return found[0] if found else None
 
     def delete_device(self, hub: str, device_id: str) -> None:

@@ -18,7 +18,13 @@ from typing import Any, Callable, Mapping, Optional
 from . import sas
 from .hub import Registry
 from .settings import Settings, check_host
-from .tpm_blob import BlobShape, StorageKey, build_blob, default_registration_id, read_endorsement_key
+from .tpm_blob import (
+    BlobShape,
+    StorageKey,
+    build_blob,
+    default_registration_id,
+    read_endorsement_key,
+)
 from .wire import Malformed, Refusal, read_base64, to_base64
 
 KEY_LEN = 32
@@ -35,8 +41,10 @@ ERR_OPERATION = "404202"
 
 def check_registration_id(text: Any) -> str:
     if not isinstance(text, str) or not _REGISTRATION_ID.match(text):
-        raise Malformed("registration id must be 1 to 128 of letters, digits, '-', '.', '_', ':' "
-                        "and end in a letter, digit or '-'")
+        raise Malformed(
+            "registration id must be 1 to 128 of letters, digits, '-', '.', '_', ':' "
+            "and end in a letter, digit or '-'"
+        )
     return text
 
 
@@ -62,7 +70,9 @@ def read_enrollment(value: Mapping[str, Any]) -> Enrollment:
     """
     ek = read_base64(value.get("endorsement_key"), "endorsement_key", 1, MAX_PUBLIC_LEN)
     read_endorsement_key(ek)
-    registration_id = check_registration_id(value.get("registration_id") or default_registration_id(ek))
+    registration_id = check_registration_id(
+        value.get("registration_id") or default_registration_id(ek)
+    )
     device_id = value.get("device_id") or registration_id
     if not isinstance(device_id, str) or not _DEVICE_ID.match(device_id):
         raise Malformed("device_id must be 1 to 128 characters that a hub allows")
@@ -113,8 +123,13 @@ class Registration:
 class Dps:
     """The state machine of every registration id. Safe to use from any thread."""
 
-    def __init__(self, settings: Settings, registry: Registry, lock: threading.RLock,
-                 changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        lock: threading.RLock,
+        changed: Callable[[], None],
+    ) -> None:
         self._settings = settings
         self._registry = registry
         self._lock = lock
@@ -161,21 +176,33 @@ class Dps:
     def forget(self) -> None:
         """Back to an empty service."""
         with self._lock:
-            for table in (self._enrollments, self._registrations, self._challenges, self._operations):
+            for table in (
+                self._enrollments,
+                self._registrations,
+                self._challenges,
+                self._operations,
+            ):
                 table.clear()
             self._changed()
 
-    def list(self) -> list[dict[str, Any]]:
+    def enrollments(self) -> list[dict[str, Any]]:
         with self._lock:
             return [
-                {**e.as_dict(), "registration": self._registrations[k].as_dict()
-                 if k in self._registrations else None}
-                for k, e in sorted(self._enrollments.items())]
+                {
+                    **e.as_dict(),
+                    "registration": (
+                        self._registrations[k].as_dict() if k in self._registrations else None
+                    ),
+                }
+                for k, e in sorted(self._enrollments.items())
+            ]
 
     def snapshot(self) -> dict[str, Any]:
         with self._lock:
-            return {"enrollments": [e.as_dict() for e in self._enrollments.values()],
-                    "registrations": [r.as_dict() for r in self._registrations.values()]}
+            return {
+                "enrollments": [e.as_dict() for e in self._enrollments.values()],
+                "registrations": [r.as_dict() for r in self._registrations.values()],
+            }
 
     def restore(self, value: Mapping[str, Any]) -> None:
         with self._lock:
@@ -198,8 +225,9 @@ class Dps:
             raise Refusal(401, ERR_ENROLLMENT, "the endorsement key is not the enrolled one")
         return enrollment
 
-    def challenge(self, registration_id: str, ek: StorageKey, srk: StorageKey,
-                  shape: BlobShape) -> bytes:
+    def challenge(
+        self, registration_id: str, ek: StorageKey, srk: StorageKey, shape: BlobShape
+    ) -> bytes:
         """A new nonce key for this registration, wrapped; it replaces an unused earlier one."""
         made = Challenge(os.urandom(KEY_LEN), ek, srk)
         blob = build_blob(ek, srk, made.key, self._note(registration_id), shape)
@@ -246,7 +274,9 @@ class Dps:
         with self._lock:
             self._forget_progress(registration_id.lower())
 
-    def assign(self, registration_id: str, operation: Operation, shape: BlobShape) -> dict[str, Any]:
+    def assign(
+        self, registration_id: str, operation: Operation, shape: BlobShape
+    ) -> dict[str, Any]:
         """Assigns the device and returns its registrationState.
 
         The hub gets the new key here, so the old one is dead even if the answer is lost;
@@ -261,17 +291,24 @@ class Dps:
                 self._changed()
             registration = self._registrations[key]
         challenge = operation.challenge
-        blob = build_blob(challenge.ek, challenge.srk, operation.hub_key, self._note(registration_id), shape)
+        blob = build_blob(
+            challenge.ek, challenge.srk, operation.hub_key, self._note(registration_id), shape
+        )
         state = self.state(registration)
         state["tpm"] = {"authenticationKey": to_base64(blob)}
         return state
 
     def state(self, registration: Registration) -> dict[str, Any]:
         return {
-            "registrationId": registration.registration_id, "status": "assigned",
-            "substatus": registration.substatus, "assignedHub": registration.assigned_hub,
-            "deviceId": registration.device_id, "createdDateTimeUtc": registration.created,
-            "lastUpdatedDateTimeUtc": registration.updated, "etag": registration.etag}
+            "registrationId": registration.registration_id,
+            "status": "assigned",
+            "substatus": registration.substatus,
+            "assignedHub": registration.assigned_hub,
+            "deviceId": registration.device_id,
+            "createdDateTimeUtc": registration.created,
+            "lastUpdatedDateTimeUtc": registration.updated,
+            "etag": registration.etag,
+        }
 
     def registration(self, registration_id: str) -> Registration:
         with self._lock:
@@ -281,8 +318,11 @@ class Dps:
         return found
 
     def audience(self, registration_id: str) -> sas.Expectation:
-        return sas.Expectation(f"{self._settings.id_scope}/registrations/{registration_id}", KEY_NAME,
-                               self._settings.dps_token_max_life)
+        return sas.Expectation(
+            f"{self._settings.id_scope}/registrations/{registration_id}",
+            KEY_NAME,
+            self._settings.dps_token_max_life,
+        )
 
     def _place(self, enrollment: Enrollment, key: bytes) -> Registration:
         hub = enrollment.hub or self._settings.hub_host
@@ -295,8 +335,15 @@ class Dps:
                 self._registry.remove(old.assigned_hub, old.device_id, missing_ok=True)
         self._registry.put_device(hub, enrollment.device_id, key, edge=enrollment.edge)
         now = timestamp(self._settings.now())
-        return Registration(enrollment.registration_id, hub, enrollment.device_id, substatus,
-                            old.created if old else now, now, f'"{secrets.token_hex(8)}"')
+        return Registration(
+            enrollment.registration_id,
+            hub,
+            enrollment.device_id,
+            substatus,
+            old.created if old else now,
+            now,
+            f'"{secrets.token_hex(8)}"',
+        )
 
     def _note(self, registration_id: str) -> bytes:
         return f"{self._settings.id_scope}/registrations/{registration_id.lower()}".encode()

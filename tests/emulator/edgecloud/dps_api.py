@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from .dps import (ERR_ENROLLMENT, ERR_REGISTRATION, ERR_TOKEN, MAX_PUBLIC_LEN, Challenge, Dps, Operation,
-                  check_registration_id, timestamp)
+from .dps import (
+    ERR_ENROLLMENT,
+    ERR_REGISTRATION,
+    ERR_TOKEN,
+    MAX_PUBLIC_LEN,
+    Challenge,
+    Dps,
+    Operation,
+    check_registration_id,
+    timestamp,
+)
 from .faults import ASSIGNED, CHALLENGE, STATE_KINDS, Fault, FaultPlan
 from .frontend import Call, Frontend
 from .journal import Journal
 from .settings import Settings
 from .tpm_blob import BlobShape, StorageKey, read_endorsement_key, read_storage_root_key
-from .wire import (Malformed, Refusal, Response, check_members, json_response, read_base64,
-                   read_json_object, to_base64)
+from .wire import (
+    Malformed,
+    Refusal,
+    Response,
+    check_members,
+    json_response,
+    read_base64,
+    read_json_object,
+    to_base64,
+)
 
 API_VERSIONS = ("2018-11-01", "2019-03-31", "2019-04-15", "2021-06-01", "2021-10-01")
 ALLOCATION_FAILED = 400207
@@ -34,8 +51,11 @@ class DpsApi(Frontend):
             raise Refusal(404, ERR_REGISTRATION, "no such resource", violation=True)
         registration_id = check_registration_id(parts[2])
         call.client = registration_id.lower()
-        routes = {("PUT", 4, "register"): self._register, ("GET", 5, "operations"): self._poll,
-                  ("POST", 3, None): self._lookup}
+        routes = {
+            ("PUT", 4, "register"): self._register,
+            ("GET", 5, "operations"): self._poll,
+            ("POST", 3, None): self._lookup,
+        }
         tail = parts[3] if len(parts) > 3 else None
         route = routes.get((call.request.method, len(parts), tail))
         if route is None:
@@ -58,8 +78,9 @@ class DpsApi(Frontend):
         operation = self._dps.start(registration_id, challenge)
         return self._assigning(call, registration_id, operation, with_state=False)
 
-    def _challenge(self, call: Call, registration_id: str,
-                   keys: Optional[tuple[StorageKey, StorageKey]]) -> Refusal:
+    def _challenge(
+        self, call: Call, registration_id: str, keys: Optional[tuple[StorageKey, StorageKey]]
+    ) -> Refusal:
         if keys is None:
             raise Malformed("body lacks the member 'tpm', which an anonymous request needs")
         fault = call.step(CHALLENGE)
@@ -69,8 +90,9 @@ class DpsApi(Frontend):
         members = {"authenticationKey": to_base64(blob), "keyName": "registration"}
         return Refusal(401, ERR_ENROLLMENT, "Authorization required", members=members)
 
-    def _authorize(self, call: Call, registration_id: str,
-                   keys: Optional[tuple[StorageKey, StorageKey]]) -> Challenge:
+    def _authorize(
+        self, call: Call, registration_id: str, keys: Optional[tuple[StorageKey, StorageKey]]
+    ) -> Challenge:
         token = call.token()
         if token is None:
             raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
@@ -86,15 +108,22 @@ class DpsApi(Frontend):
             raise Malformed("GET has a body")
         early = self.gate.early_by(call.client)
         if early:
-            raise Refusal(429, "429001", f"polled {early:.1f} s before Retry-After allowed", violation=True,
-                          headers={"Retry-After": str(int(early) + 1)})
+            raise Refusal(
+                429,
+                "429001",
+                f"polled {early:.1f} s before Retry-After allowed",
+                violation=True,
+                headers={"Retry-After": str(int(early) + 1)},
+            )
         fault = call.step("dps.operation")
         self._dps.admit(registration_id, None)
         operation = self._dps.operation(registration_id, parts[4])
         token = call.token()
         if token is None:
             raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
-        call.check_token(token, {"challenge": operation.challenge.key}, self._dps.audience(registration_id))
+        call.check_token(
+            token, {"challenge": operation.challenge.key}, self._dps.audience(registration_id)
+        )
         if fault and fault.kind in STATE_KINDS:
             return self._scripted_state(call, registration_id, operation, fault.kind)
         if not self._dps.advance(operation):
@@ -108,28 +137,46 @@ class DpsApi(Frontend):
         state = self._dps.assign(registration_id, operation, _shape(fault))
         if fault and fault.kind == "no-key":
             del state["tpm"]
-        body = {"operationId": operation.operation_id, "status": "assigned", "registrationState": state}
+        body = {
+            "operationId": operation.operation_id,
+            "status": "assigned",
+            "registrationState": state,
+        }
         return json_response(200, body)
 
-    def _scripted_state(self, call: Call, registration_id: str, operation: Operation,
-                        status: str) -> Response:
+    def _scripted_state(
+        self, call: Call, registration_id: str, operation: Operation, status: str
+    ) -> Response:
         if status == "unassigned":
             return self._assigning(call, registration_id, operation, with_state=True, status=status)
         self._dps.end(registration_id)
         state: dict[str, Any] = {"registrationId": registration_id, "status": status}
         if status == "failed":
-            state.update(errorCode=ALLOCATION_FAILED, errorMessage="scripted failure of the allocation")
-        return json_response(200, {
-            "operationId": operation.operation_id, "status": status, "registrationState": state})
+            state.update(
+                errorCode=ALLOCATION_FAILED, errorMessage="scripted failure of the allocation"
+            )
+        return json_response(
+            200,
+            {"operationId": operation.operation_id, "status": status, "registrationState": state},
+        )
 
-    def _assigning(self, call: Call, registration_id: str, operation: Operation, *, with_state: bool,
-                   status: str = "assigning") -> Response:
+    def _assigning(
+        self,
+        call: Call,
+        registration_id: str,
+        operation: Operation,
+        *,
+        with_state: bool,
+        status: str = "assigning",
+    ) -> Response:
         body: dict[str, Any] = {"operationId": operation.operation_id, "status": status}
         if with_state:
             body["registrationState"] = {"registrationId": registration_id, "status": status}
-        location = (f"https://{call.request.header('host')}/{self.settings.id_scope}/registrations/"
-                    f"{registration_id}/operations/{operation.operation_id}"
-                    f"?api-version={call.request.query['api-version']}")
+        location = (
+            f"https://{call.request.header('host')}/{self.settings.id_scope}/registrations/"
+            f"{registration_id}/operations/{operation.operation_id}"
+            f"?api-version={call.request.query['api-version']}"
+        )
         headers = {"Retry-After": str(self.settings.retry_after), "Location": location}
         return json_response(202, body, headers)
 
@@ -140,7 +187,9 @@ class DpsApi(Frontend):
         self._authorize(call, registration_id, keys)
         return json_response(200, self._dps.state(self._dps.registration(registration_id)))
 
-    def _read_body(self, call: Call, registration_id: str) -> Optional[tuple[StorageKey, StorageKey]]:
+    def _read_body(
+        self, call: Call, registration_id: str
+    ) -> Optional[tuple[StorageKey, StorageKey]]:
         call.check_content_type()
         body = read_json_object(call.request.body)
         check_members(body, "body", {"registrationId"}, {"tpm", "payload"})
@@ -159,8 +208,13 @@ class DpsApi(Frontend):
 
     def error_body(self, refusal: Refusal, request_id: str) -> Response:
         code = int(refusal.code) if refusal.code.isdigit() else refusal.status * 1000
-        body = {"errorCode": code, "trackingId": request_id, "message": refusal.message,
-                "timestampUtc": timestamp(self.settings.now()), **refusal.members}
+        body = {
+            "errorCode": code,
+            "trackingId": request_id,
+            "message": refusal.message,
+            "timestampUtc": timestamp(self.settings.now()),
+            **refusal.members,
+        }
         return json_response(refusal.status, body, {"x-ms-error-code": str(code)})
 
 

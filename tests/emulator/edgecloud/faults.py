@@ -20,8 +20,18 @@ CHALLENGE, ASSIGNED = "dps.register.challenge", "dps.assigned"
 POLL_STEPS = ("dps.operation", ASSIGNED)
 BLOB_STEPS = (CHALLENGE, ASSIGNED)
 STEPS = (
-    "dps.register.first", CHALLENGE, "dps.register.second", "dps.operation", ASSIGNED, "dps.lookup",
-    "hub.list", "hub.get", "hub.create", "hub.update", "hub.delete", "hub.events",
+    "dps.register.first",
+    CHALLENGE,
+    "dps.register.second",
+    "dps.operation",
+    ASSIGNED,
+    "dps.lookup",
+    "hub.list",
+    "hub.get",
+    "hub.create",
+    "hub.update",
+    "hub.delete",
+    "hub.events",
 )
 
 STATE_KINDS = ("failed", "disabled", "unassigned")
@@ -73,10 +83,14 @@ class Fault:
             return
         headers = {}
         if self.retry_after is not None:
-            headers["Retry-After"] = (formatdate(now + self.retry_after, usegmt=True)
-                                      if self.retry_after_date else str(self.retry_after))
-        raise Refusal(self.status, self.error_code or "", f"scripted failure at {self.step}",
-                      headers=headers)
+            headers["Retry-After"] = (
+                formatdate(now + self.retry_after, usegmt=True)
+                if self.retry_after_date
+                else str(self.retry_after)
+            )
+        raise Refusal(
+            self.status, self.error_code or "", f"scripted failure at {self.step}", headers=headers
+        )
 
     def damage(self, response: Response) -> Response:
         """The answer as a broken wire or proxy would deliver it."""
@@ -104,8 +118,14 @@ def _grow(body: bytes, size: int) -> bytes:
 
 
 _BOUNDS = {
-    "times": (1, MAX_TIMES), "after": (0, MAX_TIMES), "status": (100, 599), "retry_after": (0, 86400),
-    "field": (1, FIELD_COUNT - 1), "length": (0, 1024), "seconds": (0, MAX_DELAY_S), "size": (1, MAX_BODY),
+    "times": (1, MAX_TIMES),
+    "after": (0, MAX_TIMES),
+    "status": (100, 599),
+    "retry_after": (0, 86400),
+    "field": (1, FIELD_COUNT - 1),
+    "length": (0, 1024),
+    "seconds": (0, MAX_DELAY_S),
+    "size": (1, MAX_BODY),
 }
 
 
@@ -120,15 +140,22 @@ def read_fault(value: Mapping[str, Any]) -> Fault:
         raise Malformed(f"unknown step '{step}', known: {', '.join(STEPS)}")
     if kind not in KINDS:
         raise Malformed(f"unknown kind '{kind}', known: {', '.join(KINDS)}")
-    allowed = (BLOB_STEPS if kind in BLOB_KINDS or kind == "no-key"
-               else POLL_STEPS if kind in STATE_KINDS else STEPS)
+    allowed = (
+        BLOB_STEPS
+        if kind in BLOB_KINDS or kind == "no-key"
+        else POLL_STEPS if kind in STATE_KINDS else STEPS
+    )
     if step not in allowed:
         raise Malformed(f"kind '{kind}' makes sense only at {', '.join(allowed)}")
     for name, (low, high) in _BOUNDS.items():
         number = value.get(name)
         if name not in value or (number is None and name in ("times", "retry_after")):
             continue
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not low <= number <= high:
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, (int, float))
+            or not low <= number <= high
+        ):
             raise Malformed(f"{name} must be a number from {low} to {high}")
         if name != "seconds" and not isinstance(number, int):
             raise Malformed(f"{name} must be a whole number")
@@ -156,7 +183,7 @@ class FaultPlan:
         with self._lock:
             self._faults = [f for f in self._faults if step is not None and f.step != step]
 
-    def list(self) -> list[dict[str, Any]]:
+    def waiting(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 

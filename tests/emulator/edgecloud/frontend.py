@@ -82,10 +82,11 @@ class Call:
         self.details["token"] = {"sr": token.signed_resource, "se": token.expiry}
         return token
 
-    def check_token(self, token: sas.Token, keys: dict[str, bytes],
-                    expected: sas.Expectation) -> str:
+    def check_token(
+        self, token: sas.Token, keys: dict[str, bytes], expected: sas.Expectation
+    ) -> str:
         try:
-            return sas.verify(token, keys, expected, self._service.settings.now())
+            return sas.verify(token, keys, expected, self._service.settings.now(), time.time())
         except sas.TokenError as error:
             raise self.unauthorized(error) from error
 
@@ -137,24 +138,35 @@ class Frontend:
         try:
             response = self.handle(call)
         except Malformed as error:
-            response = self._refused(call.route, Refusal(400, "", str(error), violation=True), request_id)
+            response = self._refused(
+                call.route, Refusal(400, "", str(error), violation=True), request_id
+            )
         except UnicodeDecodeError:
-            error = Refusal(400, "", "request target is not UTF-8", violation=True)
-            response = self._refused(call.route, error, request_id)
+            undecodable = Refusal(400, "", "request target is not UTF-8", violation=True)
+            response = self._refused(call.route, undecodable, request_id)
         except Refusal as refusal:
             response = self._refused(call.route, refusal, request_id)
         response.headers["x-ms-request-id"] = request_id
         if call.client:
             self._watch_retry(call, response)
         response = call.damage(response)
-        self.journal.answered(call.steps or [call.route], response.status, {
-            "method": request.method, "target": request.target,
-            "user_agent": request.header("user-agent"), **call.details})
+        self.journal.answered(
+            call.steps or [call.route],
+            response.status,
+            {
+                "method": request.method,
+                "target": request.target,
+                "user_agent": request.header("user-agent"),
+                **call.details,
+            },
+        )
         return response
 
     def reject(self, status: int, message: str) -> Response:
         route = f"{self.name}.head"
-        response = self._refused(route, Refusal(status, "", message, violation=True), str(uuid.uuid4()))
+        response = self._refused(
+            route, Refusal(status, "", message, violation=True), str(uuid.uuid4())
+        )
         self.journal.answered([route], status, {})
         return response
 

@@ -23,6 +23,7 @@ from .wire import CUT_BEFORE, CUT_MIDDLE, Request, Response
 
 IDLE_TIMEOUT_S = 60
 HANDSHAKE_TIMEOUT_S = 10
+STOP_POLL_S = 0.03
 MAX_BODY = 256 * 1024
 MAX_TARGET = 2048
 MAX_CONNECTIONS = 256
@@ -89,7 +90,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.request_version != "HTTP/1.1":
             raise _HeadError(505, f"the request is {self.request_version}, expected HTTP/1.1")
         if len(self.path) > MAX_TARGET or not _TARGET.match(self.path):
-            raise _HeadError(400, "request target is not a path of at most 2048 printable characters")
+            raise _HeadError(
+                400, "request target is not a path of at most 2048 printable characters"
+            )
         if self.headers.defects:
             raise _HeadError(400, "the header section is malformed")
         headers: dict[str, str] = {}
@@ -125,6 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         if response.cut == CUT_BEFORE:
             self._cut()
             return
+        # The base class answers a request line without version as HTTP/0.9: without a status line.
+        self.request_version = self.protocol_version
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
@@ -145,8 +150,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def send_error(self, code: int, message: Optional[str] = None,
-                   explain: Optional[str] = None) -> None:
+    def send_error(
+        self, code: int, message: Optional[str] = None, explain: Optional[str] = None
+    ) -> None:
         self.close_connection = True
         self._send(self.server.app.reject(int(code), message or "the request line is malformed"))
 
@@ -156,7 +162,9 @@ class Handler(BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: Optional[float] = None) -> str:
         return super().date_time_string(self.server.app.date() if timestamp is None else timestamp)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (name given by the base class)
+    def log_message(
+        self, format: str, *args: Any
+    ) -> None:  # noqa: A002 (name given by the base class)
         """The journal keeps what matters; stderr stays quiet."""
 
 
@@ -202,8 +210,10 @@ class TlsServer(_Server):
     def get_request(self) -> tuple[Any, Any]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._context.wrap_socket(
-            connection, server_side=True, do_handshake_on_connect=False), address
+        return (
+            self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False),
+            address,
+        )
 
     @property
     def port(self) -> int:
@@ -233,8 +243,9 @@ class UnixServer(_Server):
 
 def run(server: _Server, name: str) -> Callable[[], None]:
     """Serves in a thread of its own; the returned function stops it."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name=name,
-                              daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": STOP_POLL_S}, name=name, daemon=True
+    )
     thread.start()
 
     def stop() -> None:

@@ -17,7 +17,9 @@ from .wire import Malformed, Refusal, read_base64, to_base64
 KEY_LEN = 32
 MIN_KEY_LEN, MAX_KEY_LEN = 16, 64
 SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
-TICKS_AT_EPOCH = 621_355_968_000_000_000  # 100 ns since year 1; generation ids of the service are ticks
+TICKS_AT_EPOCH = (
+    621_355_968_000_000_000  # 100 ns since year 1; generation ids of the service are ticks
+)
 _MODULE_ID = re.compile(r"[A-Za-z0-9\-:.+%_#*?!(),=@;$']{1,128}\Z")
 
 UNAUTHORIZED = "IotHubUnauthorizedAccess"
@@ -43,10 +45,15 @@ class Authentication:
 
     def as_dict(self) -> dict[str, Any]:
         """Empty members are null, not left out: that is what the service sends."""
-        keys = {f"{name}Key": to_base64(key) if key else None
-                for name, key in (("primary", self.primary), ("secondary", self.secondary))}
-        return {"type": self.kind, "symmetricKey": keys,
-                "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None}}
+        keys = {
+            f"{name}Key": to_base64(key) if key else None
+            for name, key in (("primary", self.primary), ("secondary", self.secondary))
+        }
+        return {
+            "type": self.kind,
+            "symmetricKey": keys,
+            "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
+        }
 
 
 def generated() -> Authentication:
@@ -75,8 +82,11 @@ def read_authentication(value: Any) -> Authentication:
         return Authentication()
     if primary is None and secondary is None:
         return generated()
-    return Authentication("sas", read_base64(primary, "primaryKey", MIN_KEY_LEN, MAX_KEY_LEN),
-                          read_base64(secondary, "secondaryKey", MIN_KEY_LEN, MAX_KEY_LEN))
+    return Authentication(
+        "sas",
+        read_base64(primary, "primaryKey", MIN_KEY_LEN, MAX_KEY_LEN),
+        read_base64(secondary, "secondaryKey", MIN_KEY_LEN, MAX_KEY_LEN),
+    )
 
 
 @dataclass
@@ -92,10 +102,17 @@ class Module:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "moduleId": self.module_id, "managedBy": self.managed_by, "deviceId": self.device_id,
-            "generationId": self.generation_id, "etag": self.etag, "connectionState": "Disconnected",
-            "connectionStateUpdatedTime": "0001-01-01T00:00:00", "lastActivityTime": "0001-01-01T00:00:00",
-            "cloudToDeviceMessageCount": 0, "authentication": self.authentication.as_dict()}
+            "moduleId": self.module_id,
+            "managedBy": self.managed_by,
+            "deviceId": self.device_id,
+            "generationId": self.generation_id,
+            "etag": self.etag,
+            "connectionState": "Disconnected",
+            "connectionStateUpdatedTime": "0001-01-01T00:00:00",
+            "lastActivityTime": "0001-01-01T00:00:00",
+            "cloudToDeviceMessageCount": 0,
+            "authentication": self.authentication.as_dict(),
+        }
 
 
 @dataclass
@@ -110,15 +127,22 @@ class Device:
     modules: dict[str, Module] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"hub": self.hub, "deviceId": self.device_id, "generationId": self.generation_id,
-                "edge": self.edge, "authentication": self.authentication.as_dict(),
-                "modules": [m.as_dict() for m in self.modules.values()]}
+        return {
+            "hub": self.hub,
+            "deviceId": self.device_id,
+            "generationId": self.generation_id,
+            "edge": self.edge,
+            "authentication": self.authentication.as_dict(),
+            "modules": [m.as_dict() for m in self.modules.values()],
+        }
 
 
 class Registry:
     """All hubs of the emulator. Hub names compare without case, device and module ids with it."""
 
-    def __init__(self, settings: Settings, lock: threading.RLock, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, lock: threading.RLock, changed: Callable[[], None]
+    ) -> None:
         self._settings = settings
         self._lock = lock
         self._changed = changed
@@ -128,7 +152,7 @@ class Registry:
     # What DPS and the administrator do
 
     def put_device(self, hub: str, device_id: str, key: bytes, *, edge: bool) -> None:
-        """Gives the device a new key; its modules stay, a new edge device gets the system modules."""
+        """Gives the device a new key. Its modules stay; a new edge device gets the system's."""
         with self._lock:
             device = self._devices.get((hub.lower(), device_id))
             if device is None:
@@ -136,7 +160,8 @@ class Registry:
                 self._devices[(hub.lower(), device_id)] = device
                 for module_id in SYSTEM_MODULES if edge else ():
                     device.modules[module_id] = Module(
-                        module_id, device_id, self._next_generation(), "", _etag(), generated())
+                        module_id, device_id, self._next_generation(), "", _etag(), generated()
+                    )
             device.authentication = Authentication("sas", key, os.urandom(KEY_LEN))
             self._changed()
 
@@ -151,7 +176,7 @@ class Registry:
             self._devices.clear()
             self._changed()
 
-    def list(self) -> list[dict[str, Any]]:
+    def devices(self) -> list[dict[str, Any]]:
         with self._lock:
             return [device.as_dict() for _, device in sorted(self._devices.items())]
 
@@ -162,12 +187,22 @@ class Registry:
     def restore(self, value: list[Mapping[str, Any]]) -> None:
         with self._lock:
             for item in value:
-                device = Device(item["hub"], item["deviceId"], item["generationId"], item["edge"],
-                                read_authentication(item["authentication"]))
+                device = Device(
+                    item["hub"],
+                    item["deviceId"],
+                    item["generationId"],
+                    item["edge"],
+                    read_authentication(item["authentication"]),
+                )
                 for m in item["modules"]:
                     device.modules[m["moduleId"]] = Module(
-                        m["moduleId"], m["deviceId"], m["generationId"], m["managedBy"], m["etag"],
-                        read_authentication(m["authentication"]))
+                        m["moduleId"],
+                        m["deviceId"],
+                        m["generationId"],
+                        m["managedBy"],
+                        m["etag"],
+                        read_authentication(m["authentication"]),
+                    )
                     self._last_ticks = max(self._last_ticks, int(m["generationId"]))
                 self._devices[(device.hub.lower(), device.device_id)] = device
 
@@ -181,8 +216,11 @@ class Registry:
         with self._lock:
             device = self._devices.get((hub.lower(), device_id))
             if device is None:
-                found = [d for (h, name), d in self._devices.items()
-                         if h == hub.lower() and name.lower() == device_id.lower()]
+                found = [
+                    d
+                    for (h, name), d in self._devices.items()
+                    if h == hub.lower() and name.lower() == device_id.lower()
+                ]
                 device = found[0] if len(found) == 1 else None
             if device is None:
                 raise Refusal(401, UNAUTHORIZED, f"no device '{device_id}' on hub '{hub}'")
@@ -193,14 +231,18 @@ class Registry:
                 same = [m for n, m in device.modules.items() if n.lower() == module_id.lower()]
                 module = same[0] if len(same) == 1 else None
             if module is None:
-                raise Refusal(401, UNAUTHORIZED, f"device '{device_id}' has no module '{module_id}'")
+                raise Refusal(
+                    401, UNAUTHORIZED, f"device '{device_id}' has no module '{module_id}'"
+                )
             if not module.authentication.keys():
                 raise Refusal(401, UNAUTHORIZED, f"module '{module_id}' has no keys")
             return module.authentication.keys()
 
     def expectation(self, hub: str, device_id: str, module_id: Optional[str]) -> sas.Expectation:
         tail = f"/modules/{module_id}" if module_id is not None else ""
-        return sas.Expectation(f"{hub}/devices/{device_id}{tail}", None, self._settings.hub_token_max_life)
+        return sas.Expectation(
+            f"{hub}/devices/{device_id}{tail}", None, self._settings.hub_token_max_life
+        )
 
     # What a device does
 
@@ -212,25 +254,50 @@ class Registry:
         with self._lock:
             return self._module(hub, device_id, module_id)
 
-    def create_module(self, hub: str, device_id: str, module_id: str, managed_by: str,
-                      authentication: Optional[Authentication]) -> Module:
+    def create_module(
+        self,
+        hub: str,
+        device_id: str,
+        module_id: str,
+        managed_by: str,
+        authentication: Optional[Authentication],
+    ) -> Module:
         """Adds a module; without `authentication` the hub makes its keys."""
         with self._lock:
             device = self._device(hub, device_id)
             if module_id in device.modules:
-                raise Refusal(409, "ModuleAlreadyExistsOnDevice",
-                              f"Module {module_id} already exists on device {device_id}")
+                raise Refusal(
+                    409,
+                    "ModuleAlreadyExistsOnDevice",
+                    f"Module {module_id} already exists on device {device_id}",
+                )
             if len(device.modules) >= self._settings.module_limit:
-                raise Refusal(413, "TooManyModulesOnDevice",
-                              f"A device has at most {self._settings.module_limit} modules")
-            module = Module(module_id, device_id, self._next_generation(), managed_by, _etag(),
-                            authentication or generated())
+                raise Refusal(
+                    413,
+                    "TooManyModulesOnDevice",
+                    f"A device has at most {self._settings.module_limit} modules",
+                )
+            module = Module(
+                module_id,
+                device_id,
+                self._next_generation(),
+                managed_by,
+                _etag(),
+                authentication or generated(),
+            )
             device.modules[module_id] = module
             self._changed()
             return module
 
-    def update_module(self, hub: str, device_id: str, module_id: str, match: str, managed_by: str,
-                      authentication: Optional[Authentication]) -> Module:
+    def update_module(
+        self,
+        hub: str,
+        device_id: str,
+        module_id: str,
+        match: str,
+        managed_by: str,
+        authentication: Optional[Authentication],
+    ) -> Module:
         """Replaces the module; without `authentication` it keeps its keys."""
         with self._lock:
             module = self._matching(hub, device_id, module_id, match)
@@ -249,7 +316,9 @@ class Registry:
     def _matching(self, hub: str, device_id: str, module_id: str, match: str) -> Module:
         module = self._module(hub, device_id, module_id)
         if match != "*" and match != f'"{module.etag}"':
-            raise Refusal(412, "PreconditionFailed", f"If-Match is not the ETag of module {module_id}")
+            raise Refusal(
+                412, "PreconditionFailed", f"If-Match is not the ETag of module {module_id}"
+            )
         return module
 
     def _device(self, hub: str, device_id: str) -> Device:
@@ -261,7 +330,9 @@ class Registry:
     def _module(self, hub: str, device_id: str, module_id: str) -> Module:
         module = self._device(hub, device_id).modules.get(module_id)
         if module is None:
-            raise Refusal(404, "ModuleNotFound", f"Module {module_id} not found on device {device_id}")
+            raise Refusal(
+                404, "ModuleNotFound", f"Module {module_id} not found on device {device_id}"
+            )
         return module
 
     def _next_generation(self) -> str:

@@ -1,4 +1,4 @@
-"""The IoT Hub over HTTP: module identities for the device, and a door for each identity's messages."""
+"""The IoT Hub over HTTP: module identities, and a door for the messages of each identity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any, Optional
 
 from .faults import FaultPlan
 from .frontend import Call, Frontend
-from .hub import UNAUTHORIZED, Authentication, Module, Registry, check_module_id, read_authentication
+from .hub import (
+    UNAUTHORIZED,
+    Authentication,
+    Module,
+    Registry,
+    check_module_id,
+    read_authentication,
+)
 from .journal import Journal
 from .settings import Settings
 from .wire import Malformed, Refusal, Response, check_members, json_response, read_json_object
@@ -15,18 +22,36 @@ from .wire import Malformed, Refusal, Response, check_members, json_response, re
 API_VERSION = "2017-11-08-preview"
 EVENT_API_VERSIONS = (API_VERSION, "2018-06-30", "2020-03-13", "2020-09-30", "2021-04-12")
 NUMBERS = {
-    "InvalidProtocolVersion": 400001, "ArgumentInvalid": 400004, UNAUTHORIZED: 401002,
-    "DeviceNotFound": 404001, "ModuleNotFound": 404010, "ModuleAlreadyExistsOnDevice": 409301,
-    "PreconditionFailed": 412001, "TooManyModulesOnDevice": 413003, "ThrottlingException": 429001,
-    "ServerError": 500001, "ServiceUnavailable": 503001,
+    "InvalidProtocolVersion": 400001,
+    "ArgumentInvalid": 400004,
+    UNAUTHORIZED: 401002,
+    "DeviceNotFound": 404001,
+    "ModuleNotFound": 404010,
+    "ModuleAlreadyExistsOnDevice": 409301,
+    "PreconditionFailed": 412001,
+    "TooManyModulesOnDevice": 413003,
+    "ThrottlingException": 429001,
+    "ServerError": 500001,
+    "ServiceUnavailable": 503001,
 }
 BY_STATUS = {
-    400: "ArgumentInvalid", 401: UNAUTHORIZED, 404: "ModuleNotFound", 409: "ModuleAlreadyExistsOnDevice",
-    412: "PreconditionFailed", 429: "ThrottlingException", 503: "ServiceUnavailable",
+    400: "ArgumentInvalid",
+    401: UNAUTHORIZED,
+    404: "ModuleNotFound",
+    409: "ModuleAlreadyExistsOnDevice",
+    412: "PreconditionFailed",
+    429: "ThrottlingException",
+    503: "ServiceUnavailable",
 }
 MAX_MANAGED_BY = 128
-READ_ONLY = {"generationId", "etag", "connectionState", "connectionStateUpdatedTime", "lastActivityTime",
-             "cloudToDeviceMessageCount"}
+READ_ONLY = {
+    "generationId",
+    "etag",
+    "connectionState",
+    "connectionStateUpdatedTime",
+    "lastActivityTime",
+    "cloudToDeviceMessageCount",
+}
 _ETAG = re.compile(r'\*|"[!#-~]{1,128}"')
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|\[::1\]")
 
@@ -37,7 +62,9 @@ class HubApi(Frontend):
     name = "hub"
     unauthorized_code = UNAUTHORIZED
 
-    def __init__(self, registry: Registry, settings: Settings, faults: FaultPlan, journal: Journal) -> None:
+    def __init__(
+        self, registry: Registry, settings: Settings, faults: FaultPlan, journal: Journal
+    ) -> None:
         super().__init__(settings, faults, journal)
         self._registry = registry
 
@@ -89,7 +116,8 @@ class HubApi(Frontend):
         hub = self._hub_of(call, token.resource.partition("/")[0])
         keys = self._registry.keys(hub, device_id, module_id)
         call.details["key"] = call.check_token(
-            token, keys, self._registry.expectation(hub, device_id, module_id))
+            token, keys, self._registry.expectation(hub, device_id, module_id)
+        )
         return hub
 
     def _hub_of(self, call: Call, token_hub: str) -> str:
@@ -109,7 +137,9 @@ class HubApi(Frontend):
         raise Refusal(404, "DeviceNotFound", f"no hub answers to the host '{host}'", violation=True)
 
     def _list(self, call: Call, hub: str, device_id: str, module_id: str) -> Response:
-        return json_response(200, [m.as_dict() for m in self._registry.list_modules(hub, device_id)])
+        return json_response(
+            200, [m.as_dict() for m in self._registry.list_modules(hub, device_id)]
+        )
 
     def _get(self, call: Call, hub: str, device_id: str, module_id: str) -> Response:
         return _module_response(self._registry.get_module(hub, device_id, module_id))
@@ -117,13 +147,17 @@ class HubApi(Frontend):
     def _create(self, call: Call, hub: str, device_id: str, module_id: str) -> Response:
         managed_by, authentication = _read_module(call, device_id, module_id)
         return _module_response(
-            self._registry.create_module(hub, device_id, module_id, managed_by, authentication))
+            self._registry.create_module(hub, device_id, module_id, managed_by, authentication)
+        )
 
     def _update(self, call: Call, hub: str, device_id: str, module_id: str) -> Response:
         match = _read_match(call)
         managed_by, authentication = _read_module(call, device_id, module_id)
         return _module_response(
-            self._registry.update_module(hub, device_id, module_id, match, managed_by, authentication))
+            self._registry.update_module(
+                hub, device_id, module_id, match, managed_by, authentication
+            )
+        )
 
     def _delete(self, call: Call, hub: str, device_id: str, module_id: str) -> Response:
         self._registry.delete_module(hub, device_id, module_id, _read_match(call))
@@ -131,8 +165,10 @@ class HubApi(Frontend):
 
     def error_body(self, refusal: Refusal, request_id: str) -> Response:
         code = refusal.code or BY_STATUS.get(refusal.status, "ServerError")
-        body = {"Message": f"ErrorCode:{code};{refusal.message}",
-                "ExceptionMessage": f"Tracking ID:{request_id}"}
+        body = {
+            "Message": f"ErrorCode:{code};{refusal.message}",
+            "ExceptionMessage": f"Tracking ID:{request_id}",
+        }
         number = NUMBERS.get(code, refusal.status * 1000)
         return json_response(refusal.status, body, {"iothub-errorcode": f"{number} {code}"})
 
@@ -146,16 +182,22 @@ def _read_match(call: Call) -> str:
     return match
 
 
-def _read_module(call: Call, device_id: str, module_id: str) -> tuple[str, Optional[Authentication]]:
+def _read_module(
+    call: Call, device_id: str, module_id: str
+) -> tuple[str, Optional[Authentication]]:
     call.check_content_type()
     body = read_json_object(call.request.body)
-    check_members(body, "body", {"moduleId"}, {"deviceId", "managedBy", "authentication"} | READ_ONLY)
+    check_members(
+        body, "body", {"moduleId"}, {"deviceId", "managedBy", "authentication"} | READ_ONLY
+    )
     if body["moduleId"] != module_id:
         raise Malformed("moduleId of the body is not the one of the path")
     if body.get("deviceId", device_id) != device_id:
         raise Malformed("deviceId of the body is not the one of the path")
     managed_by = body.get("managedBy")
-    if managed_by is not None and (not isinstance(managed_by, str) or len(managed_by) > MAX_MANAGED_BY):
+    if managed_by is not None and (
+        not isinstance(managed_by, str) or len(managed_by) > MAX_MANAGED_BY
+    ):
         raise Malformed(f"managedBy is not a string of at most {MAX_MANAGED_BY} characters")
     given = body.get("authentication")
     return managed_by or "", None if given is None else read_authentication(given)

@@ -24,7 +24,9 @@ class Journal:
         with self._lock:
             self._counters: dict[str, Counter[str]] = {}
             self._lists: dict[str, deque[dict[str, Any]]] = {
-                name: deque(maxlen=KEEP) for name in ("requests", "violations", "refusals", "early", "tls")}
+                name: deque(maxlen=KEEP)
+                for name in ("requests", "violations", "refusals", "early", "tls")
+            }
 
     def answered(self, steps: list[str], status: int, details: dict[str, Any]) -> None:
         """One request counts at every step it passed."""
@@ -34,7 +36,8 @@ class Journal:
                 counter["requests"] += 1
                 counter[str(status)] += 1
             self._lists["requests"].append(
-                {"at": round(time.time(), 3), "steps": steps, "status": status, **details})
+                {"at": round(time.time(), 3), "steps": steps, "status": status, **details}
+            )
 
     def violation(self, route: str, message: str) -> None:
         self._note("violations", {"route": route, "message": message})

@@ -63,7 +63,9 @@ class Emulator:
         options.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         saved = self._store.load()
         self._restore(saved)
-        host_names = [n.rpartition(":")[0] or n for n in ([options.hub_host] if options.hub_host else [])]
+        host_names = [
+            n.rpartition(":")[0] or n for n in ([options.hub_host] if options.hub_host else [])
+        ]
         names = list(dict.fromkeys([*LOOPBACK_NAMES, *host_names, *options.names]))
         context = pki.server_context(options.folder, names, options.certificate)
         dps_app = DpsApi(self.dps, self.settings, self.faults, self.journal)
@@ -95,8 +97,9 @@ class Emulator:
         while self._stops:
             self._stops.pop()()
 
-    def _listen(self, wanted: int, previous: Optional[int], app: httpd.Application,
-                context: Any) -> httpd.TlsServer:
+    def _listen(
+        self, wanted: int, previous: Optional[int], app: httpd.Application, context: Any
+    ) -> httpd.TlsServer:
         """The wanted port; for "any" the port of the last run if it is still free.
 
         Devices were told a hub name with that port, so a restart should find it again.
@@ -110,11 +113,16 @@ class Emulator:
 
     def _describe(self, admin_path: Path) -> dict[str, Any]:
         return {
-            "pid": os.getpid(), "id_scope": self.settings.id_scope, "hub_host": self.settings.hub_host,
-            "dps_port": self._ports["dps"], "dps_url": f"https://localhost:{self._ports['dps']}",
-            "hub_port": self._ports["hub"], "hub_url": f"https://localhost:{self._ports['hub']}",
+            "pid": os.getpid(),
+            "id_scope": self.settings.id_scope,
+            "hub_host": self.settings.hub_host,
+            "dps_port": self._ports["dps"],
+            "dps_url": f"https://localhost:{self._ports['dps']}",
+            "hub_port": self._ports["hub"],
+            "hub_url": f"https://localhost:{self._ports['hub']}",
             "ca": str((self._options.folder / "ca.pem").resolve()),
-            "admin_socket": str(admin_path.resolve())}
+            "admin_socket": str(admin_path.resolve()),
+        }
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.settings.update(saved.get("settings", {}))
@@ -125,9 +133,14 @@ class Emulator:
         if self._loading:
             return
         with self._lock:
-            self._store.save({
-                "settings": self.settings.as_dict(), "devices": self.registry.list(),
-                "dps": self.dps.snapshot(), "ports": self._ports})
+            self._store.save(
+                {
+                    "settings": self.settings.as_dict(),
+                    "devices": self.registry.devices(),
+                    "dps": self.dps.snapshot(),
+                    "ports": self._ports,
+                }
+            )
 
 
 def temporary_folder() -> "tempfile.TemporaryDirectory[str]":

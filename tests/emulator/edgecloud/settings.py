@@ -13,9 +13,12 @@ HOUR_S = 3600
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-]{0,250}[A-Za-z0-9])?(?::[0-9]{1,5})?\Z")
 _SCOPE = re.compile(r"[A-Za-z0-9]{1,64}\Z")
 _RANGES = {
-    "polls": (0, 10_000), "retry_after": (0, 3600), "module_limit": (2, 1000),
+    "polls": (0, 10_000),
+    "retry_after": (0, 3600),
+    "module_limit": (2, 1000),
     "clock_offset": (-10 * 365 * 24 * HOUR_S, 10 * 365 * 24 * HOUR_S),
-    "dps_token_max_life": (1, 366 * 24 * HOUR_S), "hub_token_max_life": (1, 366 * 24 * HOUR_S),
+    "dps_token_max_life": (1, 366 * 24 * HOUR_S),
+    "hub_token_max_life": (1, 366 * 24 * HOUR_S),
 }
 
 
@@ -52,7 +55,11 @@ class Settings:
                     raise Malformed("id_scope must be 1 to 64 letters and digits")
             else:
                 low, high = _RANGES[name]
-                if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                if (
+                    isinstance(value, bool)
+                    or not isinstance(value, int)
+                    or not low <= value <= high
+                ):
                     raise Malformed(f"{name} must be a whole number from {low} to {high}")
         for name, value in values.items():
             setattr(self, name, value)

@@ -155,8 +155,9 @@ def object_name(public_area: bytes) -> bytes:
     return SHA256_PREFIX + hashlib.sha256(public_area).digest()
 
 
-def inner_wrap(inner_key: bytes, seed_value: bytes, key: bytes, name: bytes,
-               auth: bytes = b"") -> bytes:
+def inner_wrap(
+    inner_key: bytes, seed_value: bytes, key: bytes, name: bytes, auth: bytes = b""
+) -> bytes:
     """The sensitive area with its inner integrity value, under the inner key."""
     sensitive = sized(b"\x00\x08" + sized(auth) + sized(seed_value) + sized(key))
     return aes_cfb(inner_key, sized(hashlib.sha256(sensitive + name).digest()) + sensitive)
@@ -169,8 +170,9 @@ def outer_wrap(seed: bytes, inner: bytes, name: bytes) -> bytes:
     return sized(sized(integrity) + encrypted)
 
 
-def build_blob(ek: StorageKey, srk: StorageKey, key: bytes, note: bytes,
-               shape: BlobShape = BlobShape()) -> bytes:
+def build_blob(
+    ek: StorageKey, srk: StorageKey, key: bytes, note: bytes, shape: BlobShape = BlobShape()
+) -> bytes:
     """The six fields that carry the HMAC key `key` into the TPM that holds `ek` and `srk`."""
     inner_key, seed_value = os.urandom(INNER_KEY_LEN), os.urandom(SEED_LEN)
     credential_seed, duplicate_seed = os.urandom(SEED_LEN), os.urandom(SEED_LEN)
@@ -196,5 +198,5 @@ def build_blob(ek: StorageKey, srk: StorageKey, key: bytes, note: bytes,
 
 
 def _corrupt(data: bytes) -> bytes:
-    """Flips one bit in the last byte: lengths stay right and an RSA value stays below its modulus."""
+    """Flips the lowest bit: lengths stay right, an RSA value stays below its modulus."""
     return data[:-1] + bytes([data[-1] ^ 1])

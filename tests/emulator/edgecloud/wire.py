@@ -23,9 +23,16 @@ class Refusal(Exception):
     correct client may meet (expired key, unknown device, throttling).
     """
 
-    def __init__(self, status: int, code: str, message: str, *, violation: bool = False,
-                 headers: Optional[Mapping[str, str]] = None,
-                 members: Optional[Mapping[str, Any]] = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        violation: bool = False,
+        headers: Optional[Mapping[str, str]] = None,
+        members: Optional[Mapping[str, Any]] = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -137,13 +144,17 @@ def read_json_object(body: bytes) -> dict[str, Any]:
 
 
 def _depth(value: Any) -> int:
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    children = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    )
     if children is None:
         return 0
     return 1 + max((_depth(child) for child in children), default=0)
 
 
-def check_members(value: Mapping[str, Any], what: str, required: set[str], optional: set[str]) -> None:
+def check_members(
+    value: Mapping[str, Any], what: str, required: set[str], optional: set[str]
+) -> None:
     """Names are compared exactly, so a member in the wrong case is named in the refusal."""
     known = required | optional
     by_lower = {name.lower(): name for name in known}

@@ -23,8 +23,9 @@ def key_signer(key: bytes) -> Signer:
     return lambda data: hmac.new(key, data, hashlib.sha256).digest()
 
 
-def sas_token(signer: Signer, audience: str, expiry: Optional[int] = None,
-              key_name: Optional[str] = None) -> str:
+def sas_token(
+    signer: Signer, audience: str, expiry: Optional[int] = None, key_name: Optional[str] = None
+) -> str:
     """A shared access signature; what is signed is the encoded, lower-case resource."""
     resource = quote(audience.lower(), safe="$-._~:@!'()*,;")
     until = int(time.time()) + TOKEN_LIFE_S if expiry is None else expiry
@@ -45,12 +46,22 @@ class Answer:
         return json.loads(self.body)
 
 
-def exchange(url: str, tls: ssl.SSLContext, method: str, target: str, *, body: Any = None,
-             headers: Optional[dict[str, str]] = None, timeout_s: float = 10.0) -> Answer:
+def exchange(
+    url: str,
+    tls: ssl.SSLContext,
+    method: str,
+    target: str,
+    *,
+    body: Any = None,
+    headers: Optional[dict[str, str]] = None,
+    timeout_s: float = 10.0,
+) -> Answer:
     """One request on a connection of its own. Bytes are sent as they are, anything else as JSON."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=tls, timeout=timeout_s)
+    connection = http.client.HTTPSConnection(
+        parts.hostname, parts.port, context=tls, timeout=timeout_s
+    )
     sent = {"Accept": "application/json", "User-Agent": "test-device"}
     data = None
     if body is not None:
@@ -69,16 +80,27 @@ def exchange(url: str, tls: ssl.SSLContext, method: str, target: str, *, body: A
 class DpsClient:
     """One registration id at one DPS."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, id_scope: str, registration_id: str, ek: bytes,
-                 srk: bytes) -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: ssl.SSLContext,
+        id_scope: str,
+        registration_id: str,
+        ek: bytes,
+        srk: bytes,
+    ) -> None:
         self.url, self.tls = url, tls
         self.id_scope, self.registration_id = id_scope, registration_id
         self.ek, self.srk = ek, srk
 
     def body(self) -> dict[str, Any]:
-        return {"registrationId": self.registration_id, "tpm": {
-            "endorsementKey": base64.b64encode(self.ek).decode(),
-            "storageRootKey": base64.b64encode(self.srk).decode()}}
+        return {
+            "registrationId": self.registration_id,
+            "tpm": {
+                "endorsementKey": base64.b64encode(self.ek).decode(),
+                "storageRootKey": base64.b64encode(self.srk).decode(),
+            },
+        }
 
     @property
     def audience(self) -> str:
@@ -87,27 +109,68 @@ class DpsClient:
     def token(self, signer: Signer, expiry: Optional[int] = None) -> str:
         return sas_token(signer, self.audience, expiry, "registration")
 
-    def register(self, token: Optional[str] = None, *, body: Any = None,
-                 headers: Optional[dict[str, str]] = None, query: str = DPS_API) -> Answer:
+    def register(
+        self,
+        token: Optional[str] = None,
+        *,
+        body: Any = None,
+        headers: Optional[dict[str, str]] = None,
+        query: str = DPS_API,
+    ) -> Answer:
         """PUT register, anonymous without a token."""
         sent = {"Authorization": token} if token else {}
         sent.update(headers or {})
-        return exchange(self.url, self.tls, "PUT", f"/{self.audience}/register?{query}",
-                        body=self.body() if body is None else body, headers=sent)
+        return exchange(
+            self.url,
+            self.tls,
+            "PUT",
+            f"/{self.audience}/register?{query}",
+            body=self.body() if body is None else body,
+            headers=sent,
+        )
+
+    def provision(self, activate: Callable[[bytes], Signer]) -> tuple[dict[str, Any], Signer]:
+        """The whole dance; returns the registrationState and the signer of the hub's key.
+
+        `activate` unwraps a blob in the TPM. The assignment is expected without a wait.
+        """
+        challenge = self.register()
+        assert challenge.status == 401, challenge
+        signer = activate(base64.b64decode(challenge.json()["authenticationKey"]))
+        answer = self.register(self.token(signer))
+        operation_id = answer.json()["operationId"]
+        while answer.status == 202:
+            answer = self.poll(operation_id, self.token(signer))
+        assert answer.status == 200, answer
+        state = answer.json()["registrationState"]
+        return state, activate(base64.b64decode(state["tpm"]["authenticationKey"]))
 
     def poll(self, operation_id: str, token: str) -> Answer:
-        return exchange(self.url, self.tls, "GET", f"/{self.audience}/operations/{operation_id}?{DPS_API}",
-                        headers={"Authorization": token})
+        return exchange(
+            self.url,
+            self.tls,
+            "GET",
+            f"/{self.audience}/operations/{operation_id}?{DPS_API}",
+            headers={"Authorization": token},
+        )
 
     def lookup(self, token: str) -> Answer:
-        return exchange(self.url, self.tls, "POST", f"/{self.audience}?{DPS_API}", body=self.body(),
-                        headers={"Authorization": token})
+        return exchange(
+            self.url,
+            self.tls,
+            "POST",
+            f"/{self.audience}?{DPS_API}",
+            body=self.body(),
+            headers={"Authorization": token},
+        )
 
 
 class HubClient:
     """One device at one hub."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext, hub_host: str, device_id: str, signer: Signer) -> None:
+    def __init__(
+        self, url: str, tls: ssl.SSLContext, hub_host: str, device_id: str, signer: Signer
+    ) -> None:
         self.url, self.tls = url, tls
         self.hub_host, self.device_id = hub_host, device_id
         self.signer = signer
@@ -116,31 +179,61 @@ class HubClient:
     def audience(self) -> str:
         return f"{self.hub_host}/devices/{self.device_id}"
 
-    def call(self, method: str, module_id: Optional[str] = None, *, body: Any = None,
-             match: Optional[str] = None, token: Optional[str] = None, query: str = HUB_API,
-             headers: Optional[dict[str, str]] = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        module_id: Optional[str] = None,
+        *,
+        body: Any = None,
+        match: Optional[str] = None,
+        token: Optional[str] = None,
+        query: str = HUB_API,
+        headers: Optional[dict[str, str]] = None,
+    ) -> Answer:
         """One call on the modules of the device, with a fresh token unless one is given."""
         tail = f"/{quote(module_id, safe='$')}" if module_id is not None else ""
         sent = {"Authorization": sas_token(self.signer, self.audience) if token is None else token}
         if match is not None:
             sent["If-Match"] = match
         sent.update(headers or {})
-        return exchange(self.url, self.tls, method, f"/devices/{self.device_id}/modules{tail}?{query}",
-                        body=body, headers=sent)
+        return exchange(
+            self.url,
+            self.tls,
+            method,
+            f"/devices/{self.device_id}/modules{tail}?{query}",
+            body=body,
+            headers=sent,
+        )
 
-    def put(self, module_id: str, *, match: Optional[str] = None, primary: Optional[bytes] = None,
-            secondary: Optional[bytes] = None, **members: Any) -> Answer:
+    def put(
+        self,
+        module_id: str,
+        *,
+        match: Optional[str] = None,
+        primary: Optional[bytes] = None,
+        secondary: Optional[bytes] = None,
+        **members: Any,
+    ) -> Answer:
         """Creates (no `match`) or updates a module; without keys its authentication is "none"."""
         authentication: dict[str, Any] = {"type": "none"}
         if primary is not None and secondary is not None:
-            authentication = {"type": "sas", "symmetricKey": {
-                "primaryKey": base64.b64encode(primary).decode(),
-                "secondaryKey": base64.b64encode(secondary).decode()}}
+            authentication = {
+                "type": "sas",
+                "symmetricKey": {
+                    "primaryKey": base64.b64encode(primary).decode(),
+                    "secondaryKey": base64.b64encode(secondary).decode(),
+                },
+            }
         body = {"moduleId": module_id, "authentication": authentication, **members}
         return self.call("PUT", module_id, body=body, match=match)
 
     def send_event(self, token: str, module_id: Optional[str] = None) -> Answer:
         middle = f"/modules/{module_id}" if module_id else ""
-        return exchange(self.url, self.tls, "POST",
-                        f"/devices/{self.device_id}{middle}/messages/events?{HUB_API}", body=b"{}",
-                        headers={"Authorization": token})
+        return exchange(
+            self.url,
+            self.tls,
+            "POST",
+            f"/devices/{self.device_id}{middle}/messages/events?{HUB_API}",
+            body=b"{}",
+            headers={"Authorization": token},
+        )

@@ -35,8 +35,16 @@ class Emulator:
     def start(self) -> None:
         self.ready_file.unlink(missing_ok=True)
         self._process = process.start(
-            [str(EMULATOR), "--state", str(self.state), "--ready-file", str(self.ready_file), *self.options],
-            self.log)
+            [
+                str(EMULATOR),
+                "--state",
+                str(self.state),
+                "--ready-file",
+                str(self.ready_file),
+                *self.options,
+            ],
+            self.log,
+        )
 
         def ready() -> bool:
             assert self._process is not None and self._process.poll() is None, self.log.read_text()
@@ -84,5 +92,9 @@ class Emulator:
     def ctl(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         """Runs `emulator ctl`, as a script would."""
         return subprocess.run(
-            [str(EMULATOR), "ctl", "--socket", str(self.ready["admin_socket"]), *arguments], input=stdin,
-            text=True, capture_output=True, timeout=30)
+            [str(EMULATOR), "ctl", "--socket", str(self.ready["admin_socket"]), *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=30,
+        )

@@ -17,13 +17,20 @@ PR_SET_PDEATHSIG = 1
 PORT_RANGE = range(20000, 32000)  # below the ephemeral ports of Linux
 
 
-def start(command: Sequence[str], log: Path, env: Optional[dict[str, str]] = None) -> "subprocess.Popen[bytes]":
+def start(
+    command: Sequence[str], log: Path, env: Optional[dict[str, str]] = None
+) -> "subprocess.Popen[bytes]":
     """Starts a program whose output goes to `log`; it dies with this process, come what may."""
     libc = ctypes.CDLL(None)
     with log.open("ab") as stream:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, env=env,
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=env,
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        )
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:
@@ -37,7 +44,9 @@ def stop(process: "subprocess.Popen[bytes]") -> int:
     return process.wait()
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
+def wait_until(
+    condition: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S
+) -> None:
     """Polls until `condition` holds; fails the test with `what` in the text."""
     deadline = time.monotonic() + timeout_s
     while not condition():

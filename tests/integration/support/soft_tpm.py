@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from . import emulator as _emulator  # noqa: F401  (makes the package edgecloud importable)
+from .cloud_client import Signer, key_signer
 from .keys import ek_public, srk_public
 from .tpm2 import split_blob
 
@@ -32,6 +33,10 @@ class SoftTpm:
         self._srk = rsa.generate_private_key(65537, 2048)
         self.ek = ek_public(_modulus(self._ek))
         self.srk = srk_public(_modulus(self._srk))
+
+    def signer(self, blob: bytes) -> Signer:
+        """Activates and signs with the key."""
+        return key_signer(self.activate(blob))
 
     def activate(self, blob: bytes) -> bytes:
         """Returns the HMAC key inside the blob."""
@@ -60,7 +65,9 @@ def _modulus(key: rsa.RSAPrivateKey) -> bytes:
 
 def _decrypt(key: rsa.RSAPrivateKey, label: bytes, data: bytes, what: str) -> bytes:
     try:
-        return key.decrypt(data, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label))
+        return key.decrypt(
+            data, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label)
+        )
     except ValueError as error:
         raise ActivationError(what) from error
 

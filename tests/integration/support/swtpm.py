@@ -41,15 +41,26 @@ class Swtpm:
         subprocess.run(command, check=True, capture_output=True, timeout=120)
 
     def start(self) -> None:
-        """Starts on free ports, or after a stop on the ports it had, so that the TCTI stays valid."""
+        """Starts on free ports; after a stop on those it had, so that the TCTI stays valid."""
         fixed = self.port
         for _ in range(ATTEMPTS):
             self.port = fixed or process.free_port_pair()
             self._process = process.start(
-                ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}",
-                 "--server", f"type=tcp,port={self.port},bindaddr=127.0.0.1",
-                 "--ctrl", f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1",
-                 "--flags", "not-need-init,startup-clear"], self.log)
+                [
+                    "swtpm",
+                    "socket",
+                    "--tpm2",
+                    "--tpmstate",
+                    f"dir={self.state}",
+                    "--server",
+                    f"type=tcp,port={self.port},bindaddr=127.0.0.1",
+                    "--ctrl",
+                    f"type=tcp,port={self.port + 1},bindaddr=127.0.0.1",
+                    "--flags",
+                    "not-need-init,startup-clear",
+                ],
+                self.log,
+            )
             if self._wait_listening():
                 return
             process.stop(self._process)
@@ -72,7 +83,7 @@ class Swtpm:
         self.start()
 
     def _wait_listening(self) -> bool:
-        """Looks into /proc: swtpm serves one connection at a time, so connecting would disturb it."""
+        """Looks into /proc: swtpm serves one connection at a time, connecting would disturb."""
         assert self._process is not None
         wanted = {f"0100007F:{port:04X}" for port in (self.port, self.port + 1)}
 
