@@ -33,7 +33,10 @@ void buf_clear(struct buf *b);
 /* Forgets the content but keeps the memory. Wipes if sensitive. */
 void buf_reset(struct buf *b);
 
-/* Appends bytes. Errors: RANGE above max, NOMEM. */
+/* Drops what follows the first `len` bytes; wipes it if sensitive. */
+void buf_truncate(struct buf *b, size_t len);
+
+/* Appends bytes, which must not lie in the same buffer. Errors: RANGE above max, NOMEM. */
 enum edge_code buf_append(struct buf *b, const void *data, size_t len,
                           struct edge_error *err) EDGE_NODISCARD;
 enum edge_code buf_append_str(struct buf *b, const char *text,
@@ -42,7 +45,8 @@ enum edge_code buf_append_slice(struct buf *b, struct slice s,
                                 struct edge_error *err) EDGE_NODISCARD;
 enum edge_code buf_append_byte(struct buf *b, uint8_t byte, struct edge_error *err) EDGE_NODISCARD;
 
-/* Appends formatted text (without its terminator). Not for secrets: the C library may keep copies. */
+/* Appends formatted text (without its terminator). Not for secrets: the C library may keep copies.
+ */
 enum edge_code buf_printf(struct buf *b, struct edge_error *err, const char *fmt, ...)
     EDGE_PRINTF(3, 4) EDGE_NODISCARD;
 
@@ -58,8 +62,8 @@ void buf_consume(struct buf *b, size_t len);
 /* View of the content; valid until the next call on this buffer. */
 struct slice buf_slice(const struct buf *b);
 
-/* Content as a NUL-terminated string (the NUL is not counted in len), or NULL when the terminator
- * does not fit or memory is short. Valid until the next call on this buffer. */
+/* Content as a NUL-terminated string, or NULL when memory is short. The NUL counts neither in len
+ * nor against max. Valid until the next call on this buffer. */
 const char *buf_cstr(struct buf *b);
 
 #endif

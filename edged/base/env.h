@@ -6,10 +6,14 @@
 
 #include <stdbool.h>
 
-/* Value or NULL; NULL too in set-user-id programs. Borrowed, valid until the environment changes. */
+#define ENV_NAME_MAX 255 /* bytes */
+
+/* Value or NULL; NULL too in set-user-id programs. Borrowed, valid until the environment changes.
+ */
 const char *env_get(const char *name);
 
-/* Calls fn for each NAME=VALUE; stops when fn returns false. */
+/* Calls fn for each NAME=VALUE with a name of at most ENV_NAME_MAX bytes; stops when fn returns
+ * false. */
 void env_each(bool (*fn)(void *data, const char *name, const char *value), void *data);
 
 #endif

@@ -72,7 +72,7 @@ enum edge_code edge_set_errno(struct edge_error *err, int errnum, const char *fm
     EDGE_PRINTF(3, 4);
 
 /* Prefixes the text that is already in *err with "while <fmt>: "; keeps code and native number.
- * Returns the code. With err NULL returns `code`. */
+ * Returns the code of the record; `code` when err is NULL or the record was empty. */
 enum edge_code edge_wrap(struct edge_error *err, enum edge_code code, const char *fmt, ...)
     EDGE_PRINTF(3, 4);
 

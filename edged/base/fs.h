@@ -1,7 +1,8 @@
 /*
- * Crash-safe private files. A write is: exclusive temporary file (0600) in the same directory, write,
- * fsync, rename, fsync of the directory. After a power cut a reader sees the old or the new content,
- * whole.
+ * Crash-safe private files. A write is: exclusive temporary file (0600) in the same directory,
+ * write, fsync, rename, fsync of the directory. After a power cut a reader sees the old or the new
+ * content, whole. One writer of a name at a time: a successful write removes the temporary files
+ * that an earlier crash left of that name. Names are single path components of at most 233 bytes.
  */
 #ifndef BASE_FS_H
 #define BASE_FS_H
@@ -14,8 +15,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Opens a directory for the functions below. Creates missing parts with `mode` if create. Errors:
- * NOT_FOUND, DENIED, IO. Close with close(). */
+/* Opens a directory for the functions below. Creates missing parts with exactly `mode` if create.
+ * Errors: NOT_FOUND, DENIED, INVALID (not a directory), IO. Close with close(). */
 enum edge_code fs_dir_open(const char *path, bool create, mode_t mode, int *ret_fd,
                            struct edge_error *err) EDGE_NODISCARD;
 
@@ -27,12 +28,13 @@ enum edge_code fs_write_atomic(int dirfd, const char *name, struct slice content
 enum edge_code fs_write_atomic_mode(int dirfd, const char *name, struct slice content, mode_t mode,
                                     struct edge_error *err) EDGE_NODISCARD;
 
-/* Reads a whole regular file of at most out->max bytes, without following a link at its name. */
+/* Appends a whole regular file to out, without following a link at its name (DENIED). Errors:
+ * NOT_FOUND, INVALID when it is no regular file, RANGE beyond out->max; then out is as before. */
 enum edge_code fs_read(int dirfd, const char *name, struct buf *out,
                        struct edge_error *err) EDGE_NODISCARD;
 
-/* The same, but refuses (DENIED) a file that is readable or writable by group or others, or owned by
- * somebody else than us or root. */
+/* The same, but refuses (DENIED) a file that is readable or writable by group or others, or owned
+ * by somebody else than us or root. */
 enum edge_code fs_read_private(int dirfd, const char *name, struct buf *out,
                                struct edge_error *err) EDGE_NODISCARD;
 
@@ -48,10 +50,10 @@ enum edge_code fs_rename(int dirfd, const char *from, const char *to,
 enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
                             struct edge_error *err) EDGE_NODISCARD;
 
-/* Names in a directory that start with prefix, at most max; sorted; freed with fs_names_free. Left-over
- * temporary files are not listed. */
-enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names, size_t *ret_cnt,
-                       struct edge_error *err) EDGE_NODISCARD;
+/* Names in a directory that start with prefix, at most max; sorted; freed with fs_names_free.
+ * Left-over temporary files are not listed. */
+enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,
+                       size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 void fs_names_free(char **names, size_t cnt);
 
 #endif

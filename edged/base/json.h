@@ -18,11 +18,11 @@
 
 struct cJSON;
 
-/* Parses one JSON text: strict UTF-8, no NUL inside strings, nothing but white space after it, depth
- * and node caps checked before cJSON sees it. The caller frees with json_free. Errors: PARSE, RANGE,
- * NOMEM. */
-enum edge_code json_parse(struct slice text, struct cJSON **ret, struct edge_error *err)
-    EDGE_NODISCARD;
+/* Parses one JSON text: strict UTF-8, no NUL inside strings, nothing but white space after it,
+ * depth and node caps checked before cJSON sees it. The caller frees with json_free. Errors: PARSE,
+ * RANGE, NOMEM. */
+enum edge_code json_parse(struct slice text, struct cJSON **ret,
+                          struct edge_error *err) EDGE_NODISCARD;
 
 /* Frees a tree; wipes its strings first if `sensitive`. NULL allowed. */
 void json_free(struct cJSON *node);
@@ -32,9 +32,10 @@ void json_free_sensitive(struct cJSON *node);
 void json_cleanup(struct cJSON **node);
 void json_cleanup_sensitive(struct cJSON **node);
 
-/* Member look-up is case-sensitive; of duplicates the last counts. All return borrowed views that live
- * as long as the tree. A member that is absent or null gives NOT_FOUND, one of another type gives
- * PARSE with the member's name in the text. */
+/* Member look-up is case-sensitive; of duplicates the last counts. All return borrowed views that
+ * live as long as the tree. A member that is absent or null gives NOT_FOUND, one of another type
+ * gives PARSE with the member's name in the text. json_get_i64 takes integers below 2^53 in
+ * magnitude, which are exact in the tree: others are RANGE, fractions PARSE. */
 enum edge_code json_get_object(const struct cJSON *obj, const char *name, const struct cJSON **ret,
                                struct edge_error *err) EDGE_NODISCARD;
 enum edge_code json_get_array(const struct cJSON *obj, const char *name, const struct cJSON **ret,
@@ -46,8 +47,8 @@ enum edge_code json_get_bool(const struct cJSON *obj, const char *name, bool *re
 enum edge_code json_get_i64(const struct cJSON *obj, const char *name, int64_t *ret,
                             struct edge_error *err) EDGE_NODISCARD;
 
-/* Optional string: true and *ret when present and a string; absent or null: empty slice. Errors: PARSE
- * for another type. */
+/* Optional string: true and *ret when present and a string; absent or null: empty slice. Errors:
+ * PARSE for another type. */
 enum edge_code json_get_opt_str(const struct cJSON *obj, const char *name, struct slice *ret,
                                 struct edge_error *err) EDGE_NODISCARD;
 
@@ -56,14 +57,17 @@ bool json_is_array(const struct cJSON *node);
 bool json_is_str(const struct cJSON *node);
 struct slice json_str(const struct cJSON *node); /* empty unless a string */
 
-/* Iteration over an array's elements or an object's members: first child, then next; NULL at the end. */
+/* Iteration over an array's elements or an object's members: first child, then next; NULL at the
+ * end. */
 const struct cJSON *json_first(const struct cJSON *node);
 const struct cJSON *json_next(const struct cJSON *node);
 const char *json_name(const struct cJSON *member); /* member name, or NULL in an array */
 
-/* Writers: append compact JSON to a buffer. A writer keeps the first error; json_end reports it. */
+/* Writers: append compact JSON to a buffer. A writer keeps the first error; json_end reports it and
+ * takes back what was written. json_add_node writes numbers that no double can hold as null. */
 struct json_writer {
     struct buf *out;
+    size_t start; /* length of out at json_begin */
     struct edge_error err;
     enum edge_code code;
     unsigned depth;
@@ -71,17 +75,20 @@ struct json_writer {
 };
 
 void json_begin(struct json_writer *w, struct buf *out);
-void json_object_open(struct json_writer *w, const char *name); /* name NULL: array element or root */
+void json_object_open(struct json_writer *w,
+                      const char *name); /* name NULL: array element or root */
 void json_object_close(struct json_writer *w);
 void json_array_open(struct json_writer *w, const char *name);
 void json_array_close(struct json_writer *w);
-void json_add_str(struct json_writer *w, const char *name, struct slice value); /* invalid UTF-8: U+FFFD */
+void json_add_str(struct json_writer *w, const char *name,
+                  struct slice value); /* invalid UTF-8: U+FFFD */
 void json_add_cstr(struct json_writer *w, const char *name, const char *value);
 void json_add_i64(struct json_writer *w, const char *name, int64_t value);
 void json_add_bool(struct json_writer *w, const char *name, bool value);
 void json_add_null(struct json_writer *w, const char *name);
 void json_add_b64(struct json_writer *w, const char *name, const void *data, size_t len);
-void json_add_node(struct json_writer *w, const char *name, const struct cJSON *node); /* copies it */
+void json_add_node(struct json_writer *w, const char *name,
+                   const struct cJSON *node); /* copies it */
 enum edge_code json_end(struct json_writer *w, struct edge_error *err) EDGE_NODISCARD;
 
 #endif

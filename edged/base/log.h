@@ -1,7 +1,7 @@
 /*
  * The one log sink: lines on stderr, in the shape operators of this device class know:
- * "<6>2026-01-02T03:04:05Z [INFO] - text". Only code under edged/ (not base, loop/http_client, hsm,
- * config) logs above debug.
+ * "<6>2026-01-02T03:04:05Z [INFO] - text req=7". Only code under edged/ (not base,
+ * loop/http_client, hsm, config) logs above debug.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -21,7 +21,7 @@ enum log_level {
 };
 
 /* Reads IOTEDGE_LOG ("error|warn|info|debug|trace|off", or a list with "target=level": the widest
- * applies) and JOURNAL_STREAM. Default info. */
+ * applies). Default info. The priority "<N>" is left out when stderr is a terminal. */
 void log_init(void);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
@@ -36,11 +36,13 @@ struct log_site {
     uint32_t suppressed;
 };
 
-/* Per call site at most LOG_BURST lines in LOG_WINDOW_MS; the next line after that says how many were
- * left out. */
+/* Per call site at most LOG_BURST lines in LOG_WINDOW_MS; the next line after that says how many
+ * were left out. */
 #define LOG_BURST     20
 #define LOG_WINDOW_MS 10000
 
+/* One line of at most 1 KiB, longer text is cut with "..."; control characters become blanks. Safe
+ * from any thread; keeps errno. site NULL: no limit. */
 void log_write(enum log_level level, struct log_site *site, const char *fmt, ...) EDGE_PRINTF(3, 4);
 
 #define LOG_AT(level, ...)                                                                         \
@@ -56,12 +58,14 @@ void log_write(enum log_level level, struct log_site *site, const char *fmt, ...
 #define log_info(...)  LOG_AT(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) LOG_AT(LOG_DEBUG, __VA_ARGS__)
 
-/* Text from outside for a log line: control characters and quotes escaped, at most 128 bytes. Returns
- * one of a few rotating thread-local buffers: use it in the same statement. */
+/* Text from outside for a log line: in single quotes (part of the result), control characters,
+ * quotes, backslashes and ill-formed UTF-8 escaped, at most 128 bytes between the quotes, then
+ * "...". Returns one of four rotating thread-local buffers: use it in the same statement. */
 const char *log_quote(struct slice text);
 const char *log_quote_str(const char *text);
 
-/* Test seam: where lines go; NULL restores stderr. */
+/* Test seam: where lines go (without priority and newline); NULL restores stderr. The sink must not
+ * log. */
 void log_set_sink(void (*sink)(void *data, enum log_level level, const char *line), void *data);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Hash map from bytes to pointers, with a maximum number of entries. Keys are copied; hashing is keyed
- * with a per-process random value, so that a peer cannot choose colliding keys.
+ * Hash map from bytes to pointers, with a maximum number of entries. Keys are copied; hashing is
+ * keyed with a per-process random value, so that a peer cannot choose colliding keys.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -18,7 +18,8 @@ enum edge_code map_new(size_t max_cnt, void (*free_value)(void *value), struct m
                        struct edge_error *err) EDGE_NODISCARD;
 void map_free(struct map *m); /* NULL allowed */
 
-/* Inserts or replaces. On success the map owns value. Errors: RANGE when full, NOMEM. */
+/* Inserts or replaces (an equal pointer is kept, not freed). On success the map owns value. Errors:
+ * RANGE when full, NOMEM. */
 enum edge_code map_put(struct map *m, struct slice key, void *value,
                        struct edge_error *err) EDGE_NODISCARD;
 void *map_get(const struct map *m, struct slice key); /* NULL when absent */

@@ -22,14 +22,15 @@ struct secret {
 
 #define SECRET_CLEANUP EDGE_CLEANUP(secret_clear)
 
-/* Sets up the secure heap; call once before the first secret. *ret_locked (may be NULL) tells whether
- * the memory could be locked against swapping. Errors: NOMEM. */
+/* Sets up the secure heap; call once before the first secret. *ret_locked (may be NULL) tells
+ * whether the memory could be locked against swapping. Errors: NOMEM. */
 enum edge_code secret_heap_init(bool *ret_locked, struct edge_error *err) EDGE_NODISCARD;
 
 /* Bytes of the secure heap in use, for leak tests. */
 size_t secret_heap_used(void);
 
-/* Zero-filled secret of `len` bytes. *s must be empty. Errors: NOMEM (also when the heap is full). */
+/* Zero-filled secret of `len` bytes. *s must be empty. Errors: NOMEM (also when the heap is full).
+ */
 enum edge_code secret_alloc(struct secret *s, size_t len, struct edge_error *err) EDGE_NODISCARD;
 
 /* Copies bytes in. *s must be empty. */

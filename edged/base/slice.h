@@ -16,7 +16,7 @@ struct slice {
 };
 
 /* For printf: ("%.*s", SLICE_ARG(s)). */
-#define SLICE_ARG(s) (int)((s).len > 128 ? 128 : (s).len), ((s).ptr ? (s).ptr : "")
+#define SLICE_ARG(s)    (int)((s).len > 128 ? 128 : (s).len), ((s).ptr ? (s).ptr : "")
 #define SLICE_LIT(text) ((struct slice){(text), sizeof(text) - 1})
 
 struct slice slice_make(const void *ptr, size_t len);
@@ -31,8 +31,8 @@ bool slice_ends_with(struct slice s, const char *suffix);
 /* Without leading and trailing spaces and tabs. */
 struct slice slice_trim(struct slice s);
 
-/* Cuts at the first `sep`: *ret_head before it, *rest after it. False (outputs untouched) when there
- * is no `sep`. ret_head and rest may point to the same object as s came from. */
+/* Cuts at the first `sep`: *ret_head before it, *rest after it. False (outputs untouched) when
+ * there is no `sep`. ret_head and rest may point to the same object as s came from. */
 bool slice_cut(struct slice s, char sep, struct slice *ret_head, struct slice *ret_rest);
 
 /* First position of a byte, or -1. */
@@ -44,6 +44,9 @@ bool slice_parse_u64(struct slice s, uint64_t max, uint64_t *ret_value);
 
 /* Optional '-' and decimal digits. */
 bool slice_parse_i64(struct slice s, int64_t *ret_value);
+
+/* Bytes of the well-formed UTF-8 character (RFC 3629) that s starts with; 0 if there is none. */
+size_t slice_utf8_char(struct slice s);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629) without NUL. */
 bool slice_is_utf8_text(struct slice s);

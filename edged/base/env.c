@@ -1,0 +1,33 @@
+/*
+ * The environment. A program that runs with more rights than its caller sees none of it.
+ */
+#include "base/env.h"
+
+#include "base/slice.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+const char *env_get(const char *name) {
+    return secure_getenv(name);
+}
+
+void env_each(bool (*fn)(void *data, const char *name, const char *value), void *data) {
+    if (!environ || getauxval(AT_SECURE)) {
+        return;
+    }
+    for (char **entry = environ; *entry; entry++) {
+        char name[ENV_NAME_MAX + 1];
+        struct slice head;
+        struct slice rest;
+        if (!slice_cut(slice_str(*entry), '=', &head, &rest) || head.len == 0 ||
+            !slice_to_array(head, name, sizeof(name))) {
+            continue;
+        }
+        if (!fn(data, name, rest.ptr)) {
+            return;
+        }
+    }
+}

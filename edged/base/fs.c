@@ -1,0 +1,400 @@
+/*
+ * Crash-safe files. A temporary file is called ".<name>.<16 hex digits>.tmp": in the same
+ * directory, so that a rename replaces the old file in one step, and recognisable after a crash.
+ */
+#include "base/fs.h"
+
+#include "base/clock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEMP_DIGITS   16
+#define TEMP_SUFFIX   ".tmp"
+#define TEMP_EXTRA    (sizeof("..") - 1 + TEMP_DIGITS + sizeof(TEMP_SUFFIX) - 1)
+#define TEMP_TRIES    8
+#define ASIDE_TRIES   100
+#define READ_CHUNK    4096 /* bytes */
+#define MODE_OTHERS   077
+#define DIR_FLAGS     (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define FILE_NAME_MAX ((size_t)NAME_MAX - TEMP_EXTRA)
+
+static enum edge_code check_name(const char *name, struct edge_error *err) {
+    size_t len = strlen(name);
+    if (len == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        return edge_set(err, EDGE_INVALID, "not a file name");
+    }
+    if (len > FILE_NAME_MAX) {
+        return edge_set(err, EDGE_RANGE, "file name longer than %zu bytes", FILE_NAME_MAX);
+    }
+    return EDGE_OK;
+}
+
+static int sync_fd(int fd) {
+    int rc;
+    do {
+        rc = fsync(fd);
+    } while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
+static enum edge_code sync_dir(int dirfd, const char *name, struct edge_error *err) {
+    if (sync_fd(dirfd) < 0) {
+        return edge_set_errno(err, errno, "cannot sync the directory of '%s'", name);
+    }
+    return EDGE_OK;
+}
+
+/* Makes and opens one component; an existing directory keeps its mode. */
+static int enter(int at, const char *part, mode_t mode) {
+    bool created = mkdirat(at, part, mode) == 0;
+    if (!created && errno != EEXIST) {
+        return -1;
+    }
+    int fd = openat(at, part, DIR_FLAGS);
+    /* The umask may have taken bits away. */
+    if (fd >= 0 && created && (fchmod(fd, mode) < 0 || sync_fd(at) < 0)) {
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+static int make_path(const char *path, mode_t mode) {
+    int at = open(path[0] == '/' ? "/" : ".", DIR_FLAGS);
+    struct slice rest = slice_str(path);
+    while (at >= 0 && rest.len > 0) {
+        struct slice part;
+        char name[NAME_MAX + 1];
+        if (!slice_cut(rest, '/', &part, &rest)) {
+            part = rest;
+            rest = slice_make(NULL, 0);
+        }
+        if (part.len == 0) {
+            continue;
+        }
+        int next = -1;
+        if (slice_to_array(part, name, sizeof(name))) {
+            next = enter(at, name, mode);
+        } else {
+            errno = ENAMETOOLONG;
+        }
+        edge_cleanup_fd(&at);
+        at = next;
+    }
+    return at;
+}
+
+enum edge_code fs_dir_open(const char *path, bool create, mode_t mode, int *ret_fd,
+                           struct edge_error *err) {
+    int fd = open(path, DIR_FLAGS);
+    if (fd < 0 && errno == ENOENT && create) {
+        fd = make_path(path, mode);
+    }
+    if (fd < 0) {
+        return edge_set_errno(err, errno, "cannot open directory '%.128s'", path);
+    }
+    *ret_fd = fd;
+    return EDGE_OK;
+}
+
+static int temp_create(int dirfd, const char *name, char temp[NAME_MAX + 1]) {
+    for (int i = 0; i < TEMP_TRIES; i++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+            continue;
+        }
+        snprintf(temp, NAME_MAX + 1, ".%s.%0*llx" TEMP_SUFFIX, name, TEMP_DIGITS,
+                 (unsigned long long)random);
+        int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0 || (errno != EEXIST && errno != EINTR)) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+static bool is_temp_of(const char *entry, const char *name) {
+    size_t name_len = strlen(name);
+    struct slice s = slice_str(entry);
+    return s.len == name_len + TEMP_EXTRA && s.ptr[0] == '.' &&
+           memcmp(s.ptr + 1, name, name_len) == 0 && s.ptr[name_len + 1] == '.' &&
+           strspn(s.ptr + name_len + 2, "0123456789abcdef") == TEMP_DIGITS &&
+           slice_ends_with(s, TEMP_SUFFIX);
+}
+
+/* A directory stream of its own position. */
+static DIR *list_open(int dirfd) {
+    int fd = openat(dirfd, ".", DIR_FLAGS);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) {
+        edge_cleanup_fd(&fd);
+    }
+    return dir;
+}
+
+/* What an earlier crash left of this name. Failure to tidy is no failure of the write. */
+static void temp_sweep(int dirfd, const char *name) {
+    DIR *dir = list_open(dirfd);
+    if (!dir) {
+        return;
+    }
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        if (is_temp_of(e->d_name, name)) {
+            unlinkat(dirfd, e->d_name, 0);
+        }
+    }
+    closedir(dir);
+}
+
+static int write_all(int fd, struct slice content) {
+    while (content.len > 0) {
+        ssize_t n = write(fd, content.ptr, content.len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -1;
+        }
+        content = slice_make(content.ptr + n, content.len - (size_t)n);
+    }
+    return 0;
+}
+
+enum edge_code fs_write_atomic(int dirfd, const char *name, struct slice content,
+                               struct edge_error *err) {
+    return fs_write_atomic_mode(dirfd, name, content, 0600, err);
+}
+
+enum edge_code fs_write_atomic_mode(int dirfd, const char *name, struct slice content, mode_t mode,
+                                    struct edge_error *err) {
+    enum edge_code code = check_name(name, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    char temp[NAME_MAX + 1];
+    int fd EDGE_CLEANUP(edge_cleanup_fd) = temp_create(dirfd, name, temp);
+    if (fd < 0) {
+        return edge_set_errno(err, errno, "cannot create a temporary file for '%s'", name);
+    }
+    if (write_all(fd, content) < 0 || fchmod(fd, mode) < 0 || sync_fd(fd) < 0) {
+        code = edge_set_errno(err, errno, "cannot write '%s'", name);
+    } else if (renameat(dirfd, temp, dirfd, name) < 0) {
+        code = edge_set_errno(err, errno, "cannot replace '%s'", name);
+    }
+    if (code != EDGE_OK) {
+        unlinkat(dirfd, temp, 0);
+        return code;
+    }
+    temp_sweep(dirfd, name);
+    return sync_dir(dirfd, name, err);
+}
+
+static enum edge_code read_all(int fd, const char *name, struct buf *out, struct edge_error *err) {
+    for (;;) {
+        /* One byte more than allowed shows that there is more. */
+        uint8_t probe = 0;
+        size_t room = out->max - out->len;
+        size_t want = room < READ_CHUNK ? room : READ_CHUNK;
+        uint8_t *to = &probe;
+        if (want > 0) {
+            enum edge_code code = buf_reserve(out, want, &to, err);
+            if (code != EDGE_OK) {
+                return code;
+            }
+        }
+        ssize_t n = read(fd, to, want > 0 ? want : 1);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return edge_set_errno(err, errno, "cannot read '%s'", name);
+        }
+        if (n == 0) {
+            return EDGE_OK;
+        }
+        if (want == 0) {
+            return edge_set(err, EDGE_RANGE, "'%s' is larger than %zu bytes", name, out->max);
+        }
+        buf_added(out, (size_t)n);
+    }
+}
+
+static enum edge_code check_private(const struct stat *st, const char *name,
+                                    struct edge_error *err) {
+    if (st->st_mode & MODE_OTHERS) {
+        return edge_set(err, EDGE_DENIED, "'%s' is open to others (mode %04o); set mode 0600", name,
+                        (unsigned)st->st_mode & 07777);
+    }
+    if (st->st_uid != geteuid() && st->st_uid != 0) {
+        return edge_set(err, EDGE_DENIED, "'%s' belongs to another user (uid %u)", name,
+                        (unsigned)st->st_uid);
+    }
+    return EDGE_OK;
+}
+
+static enum edge_code read_file(int dirfd, const char *name, bool is_private, struct buf *out,
+                                struct edge_error *err) {
+    enum edge_code code = check_name(name, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    /* O_NONBLOCK: a FIFO of that name must not stop us. */
+    int fd EDGE_CLEANUP(edge_cleanup_fd) =
+        openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return edge_set_errno(err, errno, "cannot open '%s'", name);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return edge_set(err, EDGE_INVALID, "'%s' is not a regular file", name);
+    }
+    code = is_private ? check_private(&st, name, err) : EDGE_OK;
+    size_t start = out->len;
+    if (code == EDGE_OK) {
+        code = read_all(fd, name, out, err);
+    }
+    if (code != EDGE_OK) {
+        buf_truncate(out, start);
+    }
+    return code;
+}
+
+enum edge_code fs_read(int dirfd, const char *name, struct buf *out, struct edge_error *err) {
+    return read_file(dirfd, name, false, out, err);
+}
+
+enum edge_code fs_read_private(int dirfd, const char *name, struct buf *out,
+                               struct edge_error *err) {
+    return read_file(dirfd, name, true, out, err);
+}
+
+enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) {
+    enum edge_code code = check_name(name, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    if (unlinkat(dirfd, name, 0) < 0) {
+        if (errno == ENOENT) {
+            return EDGE_OK;
+        }
+        return edge_set_errno(err, errno, "cannot remove '%s'", name);
+    }
+    return sync_dir(dirfd, name, err);
+}
+
+enum edge_code fs_rename(int dirfd, const char *from, const char *to, struct edge_error *err) {
+    enum edge_code code = check_name(from, err);
+    if (code == EDGE_OK) {
+        code = check_name(to, err);
+    }
+    if (code != EDGE_OK) {
+        return code;
+    }
+    if (renameat(dirfd, from, dirfd, to) < 0) {
+        return edge_set_errno(err, errno, "cannot rename '%s'", from);
+    }
+    return sync_dir(dirfd, from, err);
+}
+
+enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
+                            struct edge_error *err) {
+    enum edge_code code = check_name(name, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    char aside[2 * NAME_MAX];
+    int rc = -1;
+    errno = EEXIST;
+    for (int i = 0; rc < 0 && errno == EEXIST && i < ASIDE_TRIES; i++) {
+        int len =
+            snprintf(aside, sizeof(aside), "%s.damaged-%lld", name, (long long)clock_wall_s());
+        if (i > 0) {
+            snprintf(aside + len, sizeof(aside) - (size_t)len, "-%d", i);
+        }
+        rc = renameat2(dirfd, name, dirfd, aside, RENAME_NOREPLACE);
+    }
+    if (rc < 0) {
+        return edge_set_errno(err, errno, "cannot set '%s' aside", name);
+    }
+    if (ret_name && ret_size > 0) {
+        snprintf(ret_name, ret_size, "%s", aside);
+    }
+    return sync_dir(dirfd, name, err);
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum edge_code list_add(char ***names, size_t *cnt, const char *name,
+                               struct edge_error *err) {
+    /* Room grows at powers of two. */
+    if ((*cnt & (*cnt - 1)) == 0) {
+        char **more = reallocarray(*names, *cnt > 0 ? *cnt * 2 : 1, sizeof(char *));
+        if (!more) {
+            return edge_set(err, EDGE_NOMEM, "out of memory for file names");
+        }
+        *names = more;
+    }
+    char *copy = strdup(name);
+    if (!copy) {
+        return edge_set(err, EDGE_NOMEM, "out of memory for file names");
+    }
+    (*names)[(*cnt)++] = copy;
+    return EDGE_OK;
+}
+
+enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,
+                       size_t *ret_cnt, struct edge_error *err) {
+    DIR *dir = list_open(dirfd);
+    if (!dir) {
+        return edge_set_errno(err, errno, "cannot list a directory");
+    }
+    enum edge_code code = EDGE_OK;
+    char **names = NULL;
+    size_t cnt = 0;
+    struct dirent *e;
+    while (code == EDGE_OK && (errno = 0, e = readdir(dir)) != NULL) {
+        if (e->d_name[0] == '.' || !slice_starts_with(slice_str(e->d_name), prefix)) {
+            continue;
+        }
+        if (cnt == max) {
+            code = edge_set(err, EDGE_RANGE, "more than %zu files", max);
+        } else {
+            code = list_add(&names, &cnt, e->d_name, err);
+        }
+    }
+    if (code == EDGE_OK && errno != 0) {
+        code = edge_set_errno(err, errno, "cannot list a directory");
+    }
+    closedir(dir);
+    if (code != EDGE_OK) {
+        fs_names_free(names, cnt);
+        return code;
+    }
+    if (cnt > 0) {
+        qsort(names, cnt, sizeof(char *), compare);
+    }
+    *ret_names = names;
+    *ret_cnt = cnt;
+    return EDGE_OK;
+}
+
+void fs_names_free(char **names, size_t cnt) {
+    for (size_t i = 0; i < cnt; i++) {
+        free(names[i]);
+    }
+    free(names);
+}

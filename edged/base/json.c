@@ -1,0 +1,189 @@
+/*
+ * Reading JSON: the strict scan first, then cJSON, then typed access.
+ */
+#include "base/json.h"
+
+#include "base/json_scan.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+/* Below this every integer has a double of its own. */
+#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+
+enum edge_code json_parse(struct slice text, struct cJSON **ret, struct edge_error *err) {
+    enum edge_code code = json_scan(text, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    /* Whatever passes the scan is in cJSON's language, so only memory can be missing. */
+    struct cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
+    if (!root) {
+        return edge_set(err, EDGE_NOMEM, "out of memory for JSON of %zu bytes", text.len);
+    }
+    *ret = root;
+    return EDGE_OK;
+}
+
+void json_free(struct cJSON *node) {
+    cJSON_Delete(node);
+}
+
+/* Recursion is bounded by JSON_DEPTH_MAX. */
+static void wipe(struct cJSON *node) {
+    for (; node; node = node->next) {
+        if (node->valuestring) {
+            secret_wipe(node->valuestring, strlen(node->valuestring));
+        }
+        wipe(node->child);
+    }
+}
+
+void json_free_sensitive(struct cJSON *node) {
+    wipe(node);
+    cJSON_Delete(node);
+}
+
+void json_cleanup(struct cJSON **node) {
+    json_free(*node);
+}
+
+void json_cleanup_sensitive(struct cJSON **node) {
+    json_free_sensitive(*node);
+}
+
+static enum edge_code wrong_type(const char *name, const char *type, struct edge_error *err) {
+    return edge_set(err, EDGE_PARSE, "member '%s' is not %s", name, type);
+}
+
+/* The last member of that name that is there and not null. */
+static enum edge_code find(const struct cJSON *obj, const char *name, const struct cJSON **ret,
+                           struct edge_error *err) {
+    const struct cJSON *hit = NULL;
+    if (!json_is_object(obj)) {
+        return edge_set(err, EDGE_PARSE, "member '%s' sought in what is not a JSON object", name);
+    }
+    for (const struct cJSON *c = obj->child; c; c = c->next) {
+        if (c->string && strcmp(c->string, name) == 0) {
+            hit = c;
+        }
+    }
+    if (!hit || cJSON_IsNull(hit)) {
+        return edge_set(err, EDGE_NOT_FOUND, "member '%s' is missing", name);
+    }
+    *ret = hit;
+    return EDGE_OK;
+}
+
+enum edge_code json_get_object(const struct cJSON *obj, const char *name, const struct cJSON **ret,
+                               struct edge_error *err) {
+    const struct cJSON *node = NULL;
+    enum edge_code code = find(obj, name, &node, err);
+    if (code == EDGE_OK && !cJSON_IsObject(node)) {
+        return wrong_type(name, "an object", err);
+    }
+    if (code == EDGE_OK) {
+        *ret = node;
+    }
+    return code;
+}
+
+enum edge_code json_get_array(const struct cJSON *obj, const char *name, const struct cJSON **ret,
+                              struct edge_error *err) {
+    const struct cJSON *node = NULL;
+    enum edge_code code = find(obj, name, &node, err);
+    if (code == EDGE_OK && !cJSON_IsArray(node)) {
+        return wrong_type(name, "an array", err);
+    }
+    if (code == EDGE_OK) {
+        *ret = node;
+    }
+    return code;
+}
+
+enum edge_code json_get_str(const struct cJSON *obj, const char *name, struct slice *ret,
+                            struct edge_error *err) {
+    const struct cJSON *node = NULL;
+    enum edge_code code = find(obj, name, &node, err);
+    if (code == EDGE_OK && !cJSON_IsString(node)) {
+        return wrong_type(name, "a string", err);
+    }
+    if (code == EDGE_OK) {
+        *ret = slice_str(node->valuestring);
+    }
+    return code;
+}
+
+enum edge_code json_get_bool(const struct cJSON *obj, const char *name, bool *ret,
+                             struct edge_error *err) {
+    const struct cJSON *node = NULL;
+    enum edge_code code = find(obj, name, &node, err);
+    if (code == EDGE_OK && !cJSON_IsBool(node)) {
+        return wrong_type(name, "a boolean", err);
+    }
+    if (code == EDGE_OK) {
+        *ret = cJSON_IsTrue(node);
+    }
+    return code;
+}
+
+enum edge_code json_get_i64(const struct cJSON *obj, const char *name, int64_t *ret,
+                            struct edge_error *err) {
+    const struct cJSON *node = NULL;
+    enum edge_code code = find(obj, name, &node, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    if (!cJSON_IsNumber(node)) {
+        return wrong_type(name, "an integer", err);
+    }
+    double value = node->valuedouble;
+    if (!(value > -EXACT_MAX && value < EXACT_MAX)) {
+        return edge_set(err, EDGE_RANGE, "member '%s' is too large an integer", name);
+    }
+    int64_t integer = (int64_t)value;
+    if ((double)integer < value || (double)integer > value) {
+        return wrong_type(name, "an integer", err);
+    }
+    *ret = integer;
+    return EDGE_OK;
+}
+
+enum edge_code json_get_opt_str(const struct cJSON *obj, const char *name, struct slice *ret,
+                                struct edge_error *err) {
+    enum edge_code code = json_get_str(obj, name, ret, err);
+    if (code == EDGE_NOT_FOUND) {
+        edge_error_clear(err);
+        *ret = slice_make(NULL, 0);
+        return EDGE_OK;
+    }
+    return code;
+}
+
+bool json_is_object(const struct cJSON *node) {
+    return cJSON_IsObject(node);
+}
+
+bool json_is_array(const struct cJSON *node) {
+    return cJSON_IsArray(node);
+}
+
+bool json_is_str(const struct cJSON *node) {
+    return cJSON_IsString(node);
+}
+
+struct slice json_str(const struct cJSON *node) {
+    return slice_str(cJSON_IsString(node) ? node->valuestring : NULL);
+}
+
+const struct cJSON *json_first(const struct cJSON *node) {
+    return node ? node->child : NULL;
+}
+
+const struct cJSON *json_next(const struct cJSON *node) {
+    return node->next;
+}
+
+const char *json_name(const struct cJSON *member) {
+    return member->string;
+}

@@ -1,0 +1,18 @@
+/*
+ * Strict check of a JSON text (RFC 8259) that runs before the parser, which is more lenient.
+ */
+#ifndef BASE_JSON_SCAN_H
+#define BASE_JSON_SCAN_H
+
+#include "base/error.h"
+#include "base/slice.h"
+
+/* Longest number, bytes: what the parser takes in. */
+#define JSON_NUMBER_MAX 63
+
+/* OK when text is exactly one JSON value in UTF-8 within JSON_DEPTH_MAX, JSON_NODES_MAX and
+ * JSON_NUMBER_MAX, free of NUL (also escaped) and of lone surrogates. Errors, with the byte
+ * position: PARSE, RANGE. */
+enum edge_code json_scan(struct slice text, struct edge_error *err) EDGE_NODISCARD;
+
+#endif
