@@ -1,0 +1,34 @@
+/*
+ * What /proc says of a peer, and whether it still speaks of the same process. Reads procfs only,
+ * which does not block. Loop thread.
+ */
+#ifndef API_AUTHZ_PROC_H
+#define API_AUTHZ_PROC_H
+
+#include "api/cgroup.h"
+#include "base/error.h"
+#include "http/http_server.h"
+#include "runtime/runtime.h"
+
+struct authz_evidence {
+    enum cgroup_verdict verdict;
+    char id[RUNTIME_ID_LEN + 1]; /* for CGROUP_CONTAINER */
+};
+
+/* Reads PID/cgroup below proc_fd and then makes sure that the process it was read of is the peer:
+ * its pidfd has not fired or, without pidfd, the start time of that very /proc entry is the one
+ * taken at accept. A cgroup file that is hidden or too long is CGROUP_UNCLEAR. Errors: CONFLICT
+ * when the peer has exited (its number may be somebody else's now), DENIED when there is nothing to
+ * verify with. */
+enum edge_code authz_proc_look(int proc_fd, const struct http_peer *peer,
+                               struct authz_evidence *ret, struct edge_error *err) EDGE_NODISCARD;
+
+/* Only the verification, after something else was learnt about the peer's number. Same errors. */
+enum edge_code authz_proc_verify(int proc_fd, const struct http_peer *peer,
+                                 struct edge_error *err) EDGE_NODISCARD;
+
+/* Start time, field 22 of a /proc/PID/stat text (proc(5)); false when malformed. The command name
+ * in it is the process's own choice and may contain anything. */
+bool authz_proc_start_time(struct slice stat_text, uint64_t *ret);
+
+#endif
