@@ -1,6 +1,6 @@
 /*
- * config.yaml as a validated structure. Layers, later wins: built-in defaults, the file, the environment
- * (IOTEDGE_HOSTNAME, IOTEDGE_HOMEDIR). All problems of a document are reported at once.
+ * config.yaml as a validated structure. Layers, later wins: built-in defaults, the file, the
+ * environment (IOTEDGE_HOSTNAME, IOTEDGE_HOMEDIR). All problems of a document are reported at once.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -12,9 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_PATH_DEFAULT "/etc/iotedge/config.yaml"
-#define CONFIG_SIZE_MAX     (1024 * 1024) /* bytes of the document */
-#define CONFIG_PROBLEMS_MAX 100           /* reported problems; the count goes on */
+#define CONFIG_PATH_DEFAULT        "/etc/iotedge/config.yaml"
+#define CONFIG_SIZE_MAX            (1024 * 1024) /* bytes of the document */
+#define CONFIG_PROBLEMS_MAX        100           /* reported problems; the count goes on */
+#define CONFIG_DERIVED_KEY_TTL_MAX 604800        /* seconds: a week */
 
 enum config_source {
     CONFIG_SOURCE_DPS,
@@ -41,9 +42,9 @@ enum config_scheme {
 
 struct config_uri {
     enum config_scheme scheme;
-    char *text;  /* as written */
-    char *path;  /* unix: absolute path */
-    char *name;  /* fd: descriptor name, or NULL */
+    char *text;   /* as written */
+    char *path;   /* unix: absolute path */
+    char *name;   /* fd: descriptor name, or NULL */
     int fd_index; /* fd: number counted from descriptor 3, or -1 */
 };
 
@@ -64,9 +65,9 @@ struct edge_config {
     char *homedir;
     struct config_uri connect_management, connect_workload; /* what modules see */
     struct config_uri listen_management, listen_workload;   /* what the daemon opens */
-    struct config_uri engine;  /* moby_runtime.uri; unix */
-    char *network;             /* moby_runtime.network name */
-    char *trusted_ca_certs;    /* path of the PEM bundle, or NULL */
+    struct config_uri engine;                               /* moby_runtime.uri; unix */
+    char *network;                                          /* moby_runtime.network name */
+    char *trusted_ca_certs;                                 /* path of the PEM bundle, or NULL */
     enum config_hsm hsm_backend;
     uint32_t derived_key_ttl_s; /* 0: derived keys are not cached */
     char *tpm_tcti;
@@ -74,7 +75,8 @@ struct edge_config {
     char *tpm_owner_auth_file;       /* or NULL */
     char *tpm_endorsement_auth_file; /* or NULL */
     enum config_ek_template tpm_ek_template;
-    char *cloud_extra_ca_file; /* PEM file trusted besides the system's store for DPS and hub, or NULL */
+    char *cloud_extra_ca_file; /* PEM file trusted besides the system's store for DPS and hub, or
+                                  NULL */
 };
 
 enum config_severity {
@@ -88,8 +90,8 @@ struct config_problem {
     enum config_severity severity;
     unsigned line;
     unsigned column;
-    char key[128];   /* dotted path */
-    char text[240];  /* reason and mend */
+    char key[128];  /* dotted path */
+    char text[240]; /* reason and mend */
 };
 
 /* Findings in document order. Embedded; config_report_clear releases. */
@@ -98,17 +100,18 @@ struct config_report {
     size_t cnt;
     size_t error_cnt;
     size_t warning_cnt;
+    bool nomem; /* memory was short: findings are missing */
 };
 
-/* Reads and checks a file. On success *ret is a complete configuration (config_free) and the report may
- * hold warnings; on failure the report holds every error found. The report must be zero-initialised.
- * Errors: NOT_FOUND, DENIED, IO for the file; CONFIG when the report has errors; NOMEM. Blocks on file
- * input; call before the loop runs. */
+/* Reads and checks a file. On success *ret is a complete configuration (config_free) and the report
+ * may hold warnings; on failure the report holds every error found. The report must be
+ * zero-initialised. Errors: NOT_FOUND, DENIED, IO for the file; CONFIG when the report has errors;
+ * NOMEM. Blocks on file input; call before the loop runs. */
 enum edge_code config_load(const char *path, struct edge_config **ret, struct config_report *report,
                            struct edge_error *err) EDGE_NODISCARD;
 
-/* The same from memory, without environment; `name` stands for the file in messages. Used by tests and
- * fuzzing. */
+/* The same from memory, without environment; `name` stands for the file in messages. Used by tests
+ * and fuzzing. */
 enum edge_code config_parse(const char *name, struct slice text, struct edge_config **ret,
                             struct config_report *report, struct edge_error *err) EDGE_NODISCARD;
 

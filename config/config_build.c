@@ -1,0 +1,159 @@
+/*
+ * From the document to struct edge_config: the rules for each value that the daemon uses, and the
+ * copies.
+ */
+#include "config/config_doc.h"
+#include "config/config_uri.h"
+#include "config/config_value.h"
+
+#include <stdlib.h>
+
+typedef const char *value_rule(struct slice value);
+
+static void copy(struct config_doc *doc, struct slice value, char **ret) {
+    *ret = slice_dup(value);
+    if (*ret == NULL) {
+        doc->report->nomem = true;
+    }
+}
+
+/* False when there is neither a usable value nor a default. */
+static bool text_at(const struct config_doc *doc, const char *path, struct slice *ret) {
+    *ret = config_doc_text(doc, path);
+    return ret->ptr != NULL;
+}
+
+/* Applies the rule, the second opinion (may be NULL) and copies. */
+static void take_text(struct config_doc *doc, const char *path, value_rule *rule, value_rule *doubt,
+                      char **ret) {
+    struct slice value;
+    if (!text_at(doc, path, &value)) {
+        return;
+    }
+    const char *reason = rule(value);
+    if (reason != NULL) {
+        config_doc_problem(doc, CONFIG_ERROR, path, "%s", reason);
+        return;
+    }
+    const char *second = doubt != NULL ? doubt(value) : NULL;
+    if (second != NULL) {
+        config_doc_problem(doc, CONFIG_WARNING, path, "%s", second);
+    }
+    copy(doc, value, ret);
+}
+
+/* Reports what a parser said against the value. */
+static void note(struct config_doc *doc, const char *path, enum edge_code code,
+                 const struct edge_error *err) {
+    if (code == EDGE_NOMEM) {
+        doc->report->nomem = true;
+    } else if (code != EDGE_OK) {
+        config_doc_problem(doc, CONFIG_ERROR, path, "%s", err->text);
+    }
+}
+
+static void take_uri(struct config_doc *doc, const char *path, struct config_uri *ret) {
+    struct edge_error err;
+    enum edge_code code = config_uri_parse(config_doc_text(doc, path), ret, &err);
+    note(doc, path, code, &err);
+}
+
+/* `reason` says why nothing but a Unix socket will do. */
+static void take_unix_uri(struct config_doc *doc, const char *path, const char *reason,
+                          struct config_uri *ret) {
+    struct slice scheme = config_uri_scheme(config_doc_text(doc, path));
+    if (scheme.len > 0 && !slice_eq_nocase(scheme, "unix")) {
+        config_doc_problem(doc, CONFIG_ERROR, path, "%s; use unix:///PATH", reason);
+        return;
+    }
+    take_uri(doc, path, ret);
+}
+
+static void take_provisioning(struct config_doc *doc, struct config_provisioning *p) {
+    const char *id = "provisioning.attestation.registration_id";
+    struct slice endpoint;
+    p->source = CONFIG_SOURCE_DPS;
+    p->attestation = CONFIG_ATTESTATION_TPM;
+    p->dynamic_reprovisioning = config_doc_bool(doc, "provisioning.dynamic_reprovisioning");
+    p->always_reprovision_on_startup =
+        config_doc_bool(doc, "provisioning.always_reprovision_on_startup");
+    if ((doc->modes & CONFIG_MODES_DPS) == 0) {
+        return;
+    }
+    if (text_at(doc, "provisioning.global_endpoint", &endpoint)) {
+        struct edge_error err;
+        enum edge_code code = config_uri_endpoint(endpoint, &p->global_endpoint, &err);
+        note(doc, "provisioning.global_endpoint", code, &err);
+    }
+    take_text(doc, "provisioning.scope_id", config_value_scope_id, NULL, &p->scope_id);
+    if (doc->modes == CONFIG_MODE_DPS_LEGACY) {
+        id = "provisioning.registration_id";
+    }
+    take_text(doc, id, config_value_registration_id, config_value_registration_id_doubt,
+              &p->registration_id);
+}
+
+static void take_network(struct config_doc *doc, struct edge_config *cfg) {
+    const char *path = "moby_runtime.network";
+    const struct config_node *node = config_doc_get(doc, path);
+    struct slice name = slice_str(config_schema_find(path)->def);
+    if (node != NULL && node->kind == CONFIG_MAP) {
+        path = "moby_runtime.network.name";
+        node = config_doc_get(doc, path);
+    }
+    /* An empty name means the default one, as in the 1.1 daemon. */
+    if (node != NULL && node->text.len > 0) {
+        name = node->text;
+    }
+    copy(doc, name, &cfg->network);
+}
+
+static void take_bundle(struct config_doc *doc, struct edge_config *cfg) {
+    const char *path = "certificates.trusted_ca_certs";
+    struct slice value;
+    if (!text_at(doc, path, &value)) {
+        return;
+    }
+    struct edge_error err;
+    enum edge_code code = config_uri_path(value, &cfg->trusted_ca_certs, &err);
+    note(doc, path, code, &err);
+    if (code == EDGE_OK && cfg->trusted_ca_certs[0] != '/') {
+        config_doc_problem(doc, CONFIG_WARNING, path,
+                           "is a relative path, taken from the working directory of the daemon");
+    }
+}
+
+static void take_tpm(struct config_doc *doc, struct edge_config *cfg) {
+    bool soft = slice_eq_str(config_doc_text(doc, "hsm.backend"), "soft");
+    bool legacy = slice_eq_str(config_doc_text(doc, "tpm.ek_template"), "legacy-unique0");
+    cfg->hsm_backend = soft ? CONFIG_HSM_SOFT : CONFIG_HSM_TPM;
+    cfg->derived_key_ttl_s = (uint32_t)config_doc_uint(doc, "hsm.derived_key_ttl");
+    cfg->tpm_ek_template = legacy ? CONFIG_EK_LEGACY_UNIQUE0 : CONFIG_EK_TCG_L1;
+    cfg->tpm_allow_emulator = config_doc_bool(doc, "tpm.allow_emulator");
+    take_text(doc, "tpm.tcti", config_value_tcti, NULL, &cfg->tpm_tcti);
+    take_text(doc, "tpm.owner_auth_file", config_value_absolute_path, NULL,
+              &cfg->tpm_owner_auth_file);
+    take_text(doc, "tpm.endorsement_auth_file", config_value_absolute_path, NULL,
+              &cfg->tpm_endorsement_auth_file);
+}
+
+void config_build(struct config_doc *doc, struct edge_config *cfg) {
+    const char *connect_reason =
+        "modules are told this URI and connect to Unix sockets only, since "
+        "the daemon has to see which module is calling";
+    const char *engine_reason = "whoever reaches the Engine rules the machine, so it is talked to "
+                                "over its Unix socket only";
+    take_provisioning(doc, &cfg->provisioning);
+    take_text(doc, "hostname", config_value_hostname, config_value_hostname_doubt, &cfg->hostname);
+    take_text(doc, "homedir", config_value_absolute_path, NULL, &cfg->homedir);
+    take_unix_uri(doc, "connect.management_uri", connect_reason, &cfg->connect_management);
+    take_unix_uri(doc, "connect.workload_uri", connect_reason, &cfg->connect_workload);
+    take_uri(doc, "listen.management_uri", &cfg->listen_management);
+    take_uri(doc, "listen.workload_uri", &cfg->listen_workload);
+    take_unix_uri(doc, "moby_runtime.uri", engine_reason, &cfg->engine);
+    take_network(doc, cfg);
+    take_bundle(doc, cfg);
+    take_tpm(doc, cfg);
+    take_text(doc, "cloud.extra_ca_file", config_value_absolute_path, NULL,
+              &cfg->cloud_extra_ca_file);
+}

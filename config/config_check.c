@@ -1,0 +1,187 @@
+/*
+ * Rules across keys. They look at values that have their right type; the walk has reported the
+ * others.
+ */
+#include "config/config_doc.h"
+#include "config/config_uri.h"
+#include "config/config_value.h"
+
+#include <stdlib.h>
+
+/* The text at a path, only when the document gives one. */
+static bool given_text(const struct config_doc *doc, const char *path, struct slice *ret) {
+    const struct config_node *node = config_doc_get(doc, path);
+    if (node == NULL || node->kind != CONFIG_STRING) {
+        return false;
+    }
+    *ret = node->text;
+    return true;
+}
+
+static void check_available(struct config_doc *doc) {
+    if (doc->modes == 0 || (doc->modes & CONFIG_MODES_TPM) != 0) {
+        return;
+    }
+    char shown[CONFIG_QUOTE_MAX];
+    const char *key = "provisioning.source";
+    if (slice_eq_str(config_doc_text(doc, key), "dps")) {
+        key = "provisioning.attestation.method";
+    }
+    struct slice value = config_doc_text(doc, key);
+    config_doc_problem(doc, CONFIG_ERROR, key,
+                       "%s is not available in this version; use source: dps with attestation: "
+                       "{method: tpm}",
+                       config_report_quote(value, shown));
+}
+
+static void check_file_uri(struct config_doc *doc, const char *path) {
+    struct slice text;
+    struct edge_error err;
+    char *file EDGE_CLEANUP(edge_cleanup_free) = NULL;
+    if (!given_text(doc, path, &text)) {
+        return;
+    }
+    enum edge_code code = config_uri_file(text, &file, &err);
+    if (code == EDGE_NOMEM) {
+        doc->report->nomem = true;
+    } else if (code != EDGE_OK) {
+        config_doc_problem(doc, CONFIG_ERROR, path, "%s", err.text);
+    }
+}
+
+static void check_x509(struct config_doc *doc) {
+    if ((doc->modes & CONFIG_MODE_MANUAL_X509) != 0) {
+        check_file_uri(doc, "provisioning.authentication.identity_cert");
+        check_file_uri(doc, "provisioning.authentication.identity_pk");
+    }
+    if ((doc->modes & CONFIG_MODE_DPS_X509) != 0) {
+        check_file_uri(doc, "provisioning.attestation.identity_cert");
+        check_file_uri(doc, "provisioning.attestation.identity_pk");
+    }
+}
+
+static void check_external(struct config_doc *doc) {
+    struct slice text;
+    if (doc->modes != CONFIG_MODE_EXTERNAL || !given_text(doc, "provisioning.endpoint", &text)) {
+        return;
+    }
+    struct slice scheme = config_uri_scheme(text);
+    if (!slice_eq_nocase(scheme, "http") && !slice_eq_nocase(scheme, "unix")) {
+        config_doc_problem(doc, CONFIG_ERROR, "provisioning.endpoint",
+                           "must be an http:// or unix:// URL");
+    }
+}
+
+/* The 1.1 daemon silently makes its own CA unless all three are there. trusted_ca_certs alone is
+ * useful, as the bundle for modules; half a key pair is a mistake in any case. */
+static void check_certificates(struct config_doc *doc) {
+    const char *cert = "certificates.device_ca_cert";
+    const char *pk = "certificates.device_ca_pk";
+    struct slice text;
+    bool has_cert = given_text(doc, cert, &text);
+    bool has_pk = given_text(doc, pk, &text);
+    if (has_cert != has_pk) {
+        config_doc_problem(doc, CONFIG_ERROR, has_cert ? cert : pk, "is of no use without %s",
+                           has_cert ? pk : cert);
+    } else if (has_cert && !given_text(doc, "certificates.trusted_ca_certs", &text)) {
+        config_doc_problem(doc, CONFIG_WARNING, cert,
+                           "ignored: device_ca_cert and device_ca_pk count only together with "
+                           "trusted_ca_certs");
+    }
+}
+
+static void check_tls_version(struct config_doc *doc) {
+    const char *path = "listen.min_tls_version";
+    struct slice text;
+    if (!given_text(doc, path, &text)) {
+        return;
+    }
+    if (config_value_is_tls_version(text)) {
+        config_doc_problem(doc, CONFIG_WARNING, path,
+                           "ignored: there are no https listeners; connections to the cloud use "
+                           "TLS 1.2 or newer");
+    } else {
+        config_doc_problem(doc, CONFIG_ERROR, path, "must be one of tls1.0, tls1.1 and tls1.2");
+    }
+}
+
+static unsigned line_of(const struct config_doc *doc, const char *path) {
+    const struct config_node *node = config_doc_find(doc, path);
+    return node != NULL ? node->line : 0;
+}
+
+static void check_backend(struct config_doc *doc) {
+    if ((doc->modes & CONFIG_MODES_TPM) == 0 || (doc->modes & ~(unsigned)CONFIG_MODES_TPM) != 0 ||
+        !slice_eq_str(config_doc_text(doc, "hsm.backend"), "soft")) {
+        return;
+    }
+    const char *why = doc->modes == CONFIG_MODE_DPS_TPM ? "provisioning.attestation.method"
+                                                        : "provisioning.registration_id";
+    config_doc_problem(doc, CONFIG_ERROR, "hsm.backend",
+                       "'soft' (line %u) cannot prove the device with a TPM, which %s (line %u) "
+                       "asks for; use backend 'tpm'",
+                       line_of(doc, "hsm.backend"), why, line_of(doc, why));
+}
+
+static void check_tcti(struct config_doc *doc) {
+    struct slice tcti = config_doc_text(doc, "tpm.tcti");
+    if (config_value_tcti(tcti) == NULL && !config_value_tcti_is_device(tcti) &&
+        !config_doc_bool(doc, "tpm.allow_emulator")) {
+        config_doc_problem(doc, CONFIG_ERROR, "tpm.tcti",
+                           "is not a device node of this machine; any local process could pose as "
+                           "the TPM. For tests with a software TPM set tpm.allow_emulator: true");
+    }
+}
+
+/* /var/run is a link to /run on every system that this daemon is made for. */
+static struct slice without_var(struct slice uri) {
+    const char *prefix = "unix:///var/run/";
+    size_t cut = sizeof("unix:///var") - 1;
+    return slice_starts_with(uri, prefix) ? slice_make(uri.ptr + cut, uri.len - cut) : uri;
+}
+
+static bool same_socket(struct slice a, struct slice b) {
+    struct slice x = without_var(a);
+    struct slice y = without_var(b);
+    if (slice_starts_with(x, "unix:///run/")) {
+        x = slice_make(x.ptr + 7, x.len - 7);
+    }
+    if (slice_starts_with(y, "unix:///run/")) {
+        y = slice_make(y.ptr + 7, y.len - 7);
+    }
+    return slice_eq(x, y);
+}
+
+static void check_distinct(struct config_doc *doc, const char *one, const char *other) {
+    if (same_socket(config_doc_text(doc, one), config_doc_text(doc, other))) {
+        config_doc_problem(doc, CONFIG_ERROR, other, "is the same socket as %s", one);
+    }
+}
+
+/* connect is what modules are told, listen what is opened: with Unix sockets they only differ by
+ * mistake, or because somebody links one to the other. */
+static void check_reachable(struct config_doc *doc, const char *connect, const char *listen) {
+    struct slice there = config_doc_text(doc, connect);
+    struct slice here = config_doc_text(doc, listen);
+    if (slice_starts_with(there, "unix://") && slice_starts_with(here, "unix://") &&
+        !same_socket(there, here)) {
+        config_doc_problem(doc, CONFIG_WARNING, connect,
+                           "is another socket than %s; modules reach the daemon only if something "
+                           "links the two",
+                           listen);
+    }
+}
+
+void config_check(struct config_doc *doc) {
+    check_available(doc);
+    check_x509(doc);
+    check_external(doc);
+    check_certificates(doc);
+    check_tls_version(doc);
+    check_backend(doc);
+    check_tcti(doc);
+    check_distinct(doc, "listen.management_uri", "listen.workload_uri");
+    check_distinct(doc, "connect.management_uri", "connect.workload_uri");
+    check_reachable(doc, "connect.management_uri", "listen.management_uri");
+    check_reachable(doc, "connect.workload_uri", "listen.workload_uri");
+}

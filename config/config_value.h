@@ -1,0 +1,43 @@
+/*
+ * Rules for single values. Each function returns the reason against a value, or NULL when it is
+ * fine; reasons are constant and show nothing of the value.
+ */
+#ifndef CONFIG_CONFIG_VALUE_H
+#define CONFIG_CONFIG_VALUE_H
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+
+#define CONFIG_HOSTNAME_MAX        64  /* bytes; more does not fit a certificate's common name */
+#define CONFIG_REGISTRATION_ID_MAX 128 /* bytes */
+#define CONFIG_SCOPE_ID_MAX        128 /* bytes */
+
+/* True for a value that a template left to be filled in: "<ADD ... HERE>", "{scope_id}". */
+bool config_value_is_placeholder(struct slice value);
+
+const char *config_value_hostname(struct slice value);
+
+/* Second opinion on a hostname that is usable here but hardly elsewhere. */
+const char *config_value_hostname_doubt(struct slice value);
+
+/* What the DPS accepts: up to 128 of letters, digits and "-._:", the last one a letter, digit or
+ * "-". */
+const char *config_value_registration_id(struct slice value);
+
+/* Second opinion: older services and tools know small letters, digits and "-" only. */
+const char *config_value_registration_id_doubt(struct slice value);
+
+const char *config_value_scope_id(struct slice value);
+const char *config_value_absolute_path(struct slice value);
+
+/* TCTI string in the form NAME or NAME:CONFIG. */
+const char *config_value_tcti(struct slice value);
+
+/* True when the TCTI is a device node of this machine. */
+bool config_value_tcti_is_device(struct slice value);
+
+/* True for the spellings of TLS 1.0, 1.1 and 1.2 that the 1.1 daemon knows, in any case. */
+bool config_value_is_tls_version(struct slice value);
+
+#endif
