@@ -1,11 +1,11 @@
 /*
- * How the device gets its hub, device id and key, and keeps them. Policy over sources: a saved result is used
- * at once, the cloud is asked in the background, and nothing that works is given up before its successor has
- * proven itself. Loop thread only.
+ * How the device gets its hub, device id and key, and keeps them. Policy over sources: a saved
+ * result is used at once, the cloud is asked in the background, and nothing that works is given up
+ * before its successor has proven itself. Loop thread only.
  *
- * The commit point is one file: the saved result names the key generation it belongs to. A key imported by the
- * HSM layer but not named there is a candidate; its label says which hub and device it is for, so that a start
- * after a power cut completes the change instead of losing it.
+ * The commit point is one file: the saved result names the key generation it belongs to. A key
+ * imported by the HSM layer but not named there is a candidate; its label says which hub and device
+ * it is for, so that a start after a power cut completes the change instead of losing it.
  */
 #ifndef PROVISIONING_PROVISIONING_H
 #define PROVISIONING_PROVISIONING_H
@@ -24,18 +24,18 @@
 #define PROVISIONING_DEVICE_MAX 128
 
 struct provisioning_result {
-    char hub[PROVISIONING_HUB_MAX + 1];          /* host name, with ":port" if the service gave one */
+    char hub[PROVISIONING_HUB_MAX + 1]; /* host name, with ":port" if the service gave one */
     char device_id[PROVISIONING_DEVICE_MAX + 1];
-    uint64_t key_generation;                     /* of the HSM's identity key */
-    int64_t since_wall_s;                        /* when it was assigned */
-    bool proven;                                 /* the hub has accepted the key at least once */
+    uint64_t key_generation; /* of the HSM's identity key */
+    int64_t since_wall_s;    /* when it was assigned */
+    bool proven;             /* the hub has accepted the key at least once */
 };
 
 enum provisioning_state {
-    PROVISIONING_STARTING,   /* reading saved state */
-    PROVISIONING_TRYING,     /* asking the service */
-    PROVISIONING_WAITING,    /* next try at next_try_wall_s */
-    PROVISIONING_ASSIGNED,   /* up to date */
+    PROVISIONING_STARTING, /* reading saved state */
+    PROVISIONING_TRYING,   /* asking the service */
+    PROVISIONING_WAITING,  /* next try at next_try_wall_s */
+    PROVISIONING_ASSIGNED, /* up to date */
     PROVISIONING_STOPPED,
 };
 
@@ -49,8 +49,8 @@ struct provisioning_status {
 };
 
 struct provisioning_events {
-    /* An identity is there to be used: at start from the saved state, later when it changed. moved: hub or
-     * device id differ from the one before. */
+    /* An identity is there to be used: at start from the saved state, later when it changed. moved:
+     * hub or device id differ from the one before. */
     void (*on_identity)(void *data, const struct provisioning_result *result, bool moved);
     /* Something in the status changed (for logs and the service manager). */
     void (*on_status)(void *data, const struct provisioning_status *status);
@@ -72,14 +72,15 @@ enum edge_code provisioning_new(const struct provisioning_deps *deps,
                                 const struct provisioning_events *events, struct provisioning **ret,
                                 struct edge_error *err) EDGE_NODISCARD;
 
-/* Starts: loads the saved state (on the worker), announces it, then asks the source in the background. */
+/* Starts: loads the saved state (on the worker), announces it, then asks the source in the
+ * background. */
 enum edge_code provisioning_start(struct provisioning *p, struct edge_error *err) EDGE_NODISCARD;
 
 /* The hub accepted a request of this identity: the previous one is retired. Idempotent. */
 void provisioning_confirm(struct provisioning *p);
 
-/* The hub refused the credential. An unproven identity falls back to the previous one if there is one; in any
- * case the source is asked again, with backoff. */
+/* The hub refused the credential. An unproven identity falls back to the previous one if there is
+ * one; in any case the source is asked again, with backoff. */
 void provisioning_refuse(struct provisioning *p, const struct edge_error *why);
 
 const struct provisioning_status *provisioning_get_status(const struct provisioning *p);
