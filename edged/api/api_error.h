@@ -1,0 +1,29 @@
+/*
+ * The one table from an error to an HTTP answer, in the shape of the original API: {"message":
+ * text}.
+ */
+#ifndef API_API_ERROR_H
+#define API_API_ERROR_H
+
+#include "base/error.h"
+#include "cloud/hub.h"
+#include "http/http_server.h"
+
+/* Status for an error. Clients of this API try again on 5xx only, so what will not heal is 4xx. */
+int api_error_status(enum edge_code code);
+
+/* Answers a workload caller: the operation's name and the class of the error. What the TPM, OpenSSL
+ * or the cloud said goes to the log, not to a module. */
+void api_error_workload(struct http_exchange *x, const char *operation,
+                        const struct edge_error *err);
+
+/* Answers a management caller: operation, then the error's text. */
+void api_error_mgmt(struct http_exchange *x, const char *operation, const struct edge_error *err);
+
+/* The same for an answer of the hub: its 404 and 409 stay visible, what may heal is 500. */
+void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *answer);
+
+/* 400 for a request body that is not what the route takes. */
+void api_error_malformed(struct http_exchange *x, const struct edge_error *err);
+
+#endif
