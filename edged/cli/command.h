@@ -1,0 +1,20 @@
+/*
+ * A subcommand of `iotedge`.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+/* argv[0] is the last word of the command. Returns the exit code: 0 done, 1 failure, 2 usage. */
+typedef int command_fn(int argc, char **argv);
+
+#define EXIT_USAGE 2
+
+struct command {
+    const char *words;   /* "tpm info" */
+    const char *summary; /* one line for the overview */
+    command_fn *run;
+};
+
+int command_tpm_info(int argc, char **argv);
+
+#endif
