@@ -1,0 +1,15 @@
+/*
+ * The daemon as a whole: builds the subsystems in order, introduces them to each other, runs, and
+ * takes them down in reverse.
+ */
+#ifndef EDGED_DAEMON_H
+#define EDGED_DAEMON_H
+
+#include "base/error.h"
+#include "config/config.h"
+
+/* Runs until SIGTERM or SIGINT. Returns OK after an orderly stop. cfg is borrowed. Errors: CONFIG,
+ * IO, DENIED, NOMEM while starting; later faults are states, not ends. */
+enum edge_code daemon_run(const struct edge_config *cfg, struct edge_error *err) EDGE_NODISCARD;
+
+#endif
