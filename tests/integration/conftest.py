@@ -51,6 +51,8 @@ def make_emulator(work_dir: Path) -> Iterator[Callable[..., Emulator]]:
     yield make
     for emulator in started:
         emulator.stop()
+    logs = [emulator.log.read_text() for emulator in started]
+    assert not any("Traceback" in text for text in logs), logs
 
 
 @pytest.fixture

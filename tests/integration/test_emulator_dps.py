@@ -7,6 +7,7 @@ import http.client
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, Callable
 
@@ -393,6 +394,26 @@ class TestFaults:
         cloud.set_fault("dps.register.first", "close-middle")
         with pytest.raises(http.client.IncompleteRead):
             device.register()
+
+    def test_held_request_is_let_go(
+        self, device: DpsClient, cloud: AdminClient, emulator: Emulator
+    ) -> None:
+        cloud.set_fault("dps.register.first", "delay", seconds=600)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(device.register)
+            emulator.wait_fired("dps.register.first")
+            assert not answer.done()
+            cloud.clear_faults("dps.register.first")
+            assert answer.result(timeout=5).status == 401
+        emulator.wait_count("dps.register.first", 1, status=401)
+
+    def test_many_clients(self, device: DpsClient, soft_tpm: SoftTpm, cloud: AdminClient) -> None:
+        """Whoever comes last has the key of the open challenge, whatever the interleaving."""
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: device.register(), range(64)))
+        assert {a.status for a in answers} == {401}
+        provision(device, soft_tpm)
+        assert cloud.violations() == [] and cloud.count("dps.register.first") == 65
 
     def test_delay(self, device: DpsClient, cloud: AdminClient) -> None:
         cloud.set_fault("dps.register.first", "delay", seconds=0.4)

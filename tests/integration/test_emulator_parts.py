@@ -211,7 +211,7 @@ class TestFaults:
         assert plan.take("hub.list") is None
         assert plan.take("hub.get") is not None
         assert plan.take("hub.get") is None
-        assert plan.waiting()[0]["fired"] == 1
+        assert plan.listed()[0]["fired"] == 1
 
     def test_after_and_times(self) -> None:
         plan = FaultPlan()
@@ -224,6 +224,13 @@ class TestFaults:
             False,
             False,
         ]
+
+    def test_spent_faults_make_room(self) -> None:
+        plan = FaultPlan()
+        for _ in range(300):
+            plan.add(read_fault({"step": "hub.get", "kind": "delay"}))
+            plan.take("hub.get")
+        assert len(plan.listed()) <= 256
 
     def test_always_and_order(self) -> None:
         plan = FaultPlan()

@@ -46,7 +46,7 @@ class Admin:
             ("GET", "devices"): lambda names, body: self._registry.devices(),
             ("DELETE", "devices"): self._delete_device,
             ("POST", "verify-token"): self._verify_token,
-            ("GET", "faults"): lambda names, body: self._faults.waiting(),
+            ("GET", "faults"): lambda names, body: self._faults.listed(),
             ("POST", "faults"): lambda names, body: self._faults.add(read_fault(body)),
             ("DELETE", "faults"): lambda names, body: self._faults.clear(
                 names[0] if names else None

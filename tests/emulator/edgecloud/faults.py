@@ -167,14 +167,19 @@ def read_fault(value: Mapping[str, Any]) -> Fault:
 
 
 class FaultPlan:
-    """The faults that are waiting. Safe to use from any thread."""
+    """The scripted faults. A spent one stays listed, so that a test can see that it fired.
+
+    Safe to use from any thread.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
         with self._lock:
+            if len(self._faults) >= MAX_FAULTS:
+                self._faults = [f for f in self._faults if f.times != 0]
             if len(self._faults) >= MAX_FAULTS:
                 raise Malformed(f"more than {MAX_FAULTS} faults")
             self._faults.append(fault)
@@ -182,10 +187,16 @@ class FaultPlan:
     def clear(self, step: Optional[str] = None) -> None:
         with self._lock:
             self._faults = [f for f in self._faults if step is not None and f.step != step]
+            self._lock.notify_all()
 
-    def waiting(self) -> list[dict[str, Any]]:
+    def listed(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(fault) for fault in self._faults]
+
+    def hold(self, fault: Fault) -> None:
+        """Waits out a delay, or until the fault is cleared: a test may hold a request and let go."""
+        with self._lock:
+            self._lock.wait_for(lambda: all(f is not fault for f in self._faults), fault.seconds)
 
     def take(self, step: str) -> Optional[Fault]:
         """The fault that strikes this passage of `step`, if one does."""

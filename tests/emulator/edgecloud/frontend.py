@@ -66,7 +66,7 @@ class Call:
         self.details.setdefault("faults", []).append(f"{name}:{fault.kind}")
         self._faults.append(fault)
         if fault.kind == "delay":
-            time.sleep(fault.seconds)
+            self._service.faults.hold(fault)
         fault.refuse(self._service.settings.now())
         return fault
 

@@ -89,6 +89,18 @@ class Emulator:
     def tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca)
 
+    def wait_fired(self, step: str, times: int = 1) -> None:
+        """Waits until faults at `step` have struck `times` in all, e.g. until one holds a request."""
+
+        def fired() -> bool:
+            return sum(f["fired"] for f in self.admin.faults() if f["step"] == step) >= times
+
+        process.wait_until(fired, f"fault at {step}")
+
+    def wait_count(self, step: str, count: int = 1, status: Optional[int] = None) -> None:
+        """Waits until `count` requests that passed `step` have been answered (with `status`)."""
+        process.wait_until(lambda: self.admin.count(step, status) >= count, f"{count} x {step}")
+
     def ctl(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         """Runs `emulator ctl`, as a script would."""
         return subprocess.run(
