@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 import pytest
 
+from support.daemon import Daemon
 from support.emulator import AdminClient, Emulator
 from support.swtpm import Swtpm
 from support.tpm2 import Tpm2
@@ -65,3 +66,24 @@ def emulator(make_emulator: Callable[..., Emulator]) -> Emulator:
 def cloud(emulator: Emulator) -> AdminClient:
     """Administration of `emulator`."""
     return emulator.admin
+
+
+@pytest.fixture
+def make_daemon(work_dir: Path, emulator: Emulator, swtpm: Swtpm) -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons that share a TPM and a cloud; none runs yet. Takes the engine's socket."""
+    made: list[Daemon] = []
+
+    def make(engine: Optional[Path] = None) -> Daemon:
+        daemon = Daemon(work_dir / f"daemon{len(made)}", emulator, swtpm.tcti, engine)
+        made.append(daemon)
+        return daemon
+
+    yield make
+    for daemon in made:
+        daemon.kill()
+
+
+@pytest.fixture
+def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
+    """A daemon with a blank TPM and an empty home; not running, not enrolled."""
+    return make_daemon()

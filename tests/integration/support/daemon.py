@@ -1,0 +1,196 @@
+"""Runs the real daemon and talks to its sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import yaml
+
+from . import process
+from .emulator import Emulator
+
+START_TIMEOUT_S = 30.0
+BUILD = Path(os.environ.get("EDGE_BUILD", Path(__file__).resolve().parents[3] / "build"))
+EDGED = BUILD / "edged" / "edged"
+IOTEDGE = BUILD / "edged" / "cli" / "iotedge"
+MGMT_VERSION = "2020-07-07"
+WORK_VERSION = "2019-01-30"
+
+
+@dataclass
+class Reply:
+    """One HTTP answer from a socket."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return str(self.json()["message"])
+
+
+def parse_reply(data: bytes) -> Reply:
+    """Splits what a `Connection: close` exchange returned."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("ascii").split("\r\n")
+    version, status, reason = lines[0].split(" ", 2)
+    assert version == "HTTP/1.1", lines[0]
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    return Reply(int(status), reason, headers, body)
+
+
+def call(path: Path, method: str, target: str, body: Any = None, timeout_s: float = 30.0) -> Reply:
+    """One request on a connection of its own, as the agents of this device class do."""
+    data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"{method} {target} HTTP/1.1\r\nHost: test:80\r\nConnection: close\r\n"
+    if body is not None:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(timeout_s)
+        s.connect(str(path))
+        s.sendall(head.encode() + b"\r\n" + data)
+        answer = b""
+        while chunk := s.recv(65536):
+            answer += chunk
+    return parse_reply(answer)
+
+
+class Daemon:
+    """One edged with a home, sockets and configuration of its own."""
+
+    def __init__(self, folder: Path, emulator: Emulator, tcti: str, engine: Optional[Path] = None) -> None:
+        self.folder = folder
+        self.emulator = emulator
+        self.home = folder / "home"
+        self.config_file = folder / "config.yaml"
+        self.log = folder / "edged.log"
+        self.mgmt = folder / "mgmt.sock"
+        self.work = folder / "work.sock"
+        self.env: dict[str, str] = {}
+        self._process: Optional["subprocess.Popen[bytes]"] = None
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.config: dict[str, Any] = {
+            "provisioning": {
+                "source": "dps",
+                "global_endpoint": emulator.dps_url,
+                "scope_id": emulator.id_scope,
+                "attestation": {"method": "tpm"},
+            },
+            "hostname": "test-device",
+            "homedir": str(self.home),
+            "connect": {"management_uri": f"unix://{self.mgmt}", "workload_uri": f"unix://{self.work}"},
+            "listen": {"management_uri": f"unix://{self.mgmt}", "workload_uri": f"unix://{self.work}"},
+            "moby_runtime": {"uri": f"unix://{engine or folder / 'no-engine.sock'}"},
+            "certificates": {"trusted_ca_certs": emulator.ca},
+            "tpm": {"tcti": tcti, "allow_emulator": True},
+            "cloud": {"extra_ca_file": emulator.ca},
+        }
+
+    def write_config(self) -> None:
+        self.config_file.write_text(yaml.safe_dump(self.config))
+
+    def enroll(self) -> dict[str, Any]:
+        """Enrolls the TPM with what `iotedge tpm info --json` prints; the daemon must not run yet."""
+        self.write_config()
+        info = subprocess.run([str(IOTEDGE), "tpm", "info", "--json", "-c", str(self.config_file)],
+                              check=True, capture_output=True, text=True, timeout=60)
+        done = self.emulator.ctl("enroll", "--stdin", stdin=info.stdout)
+        assert done.returncode == 0, done.stderr
+        return dict(json.loads(info.stdout))
+
+    def launch(self) -> None:
+        """Starts without waiting for anything."""
+        self.write_config()
+        env = {**os.environ, "IOTEDGE_LOG": "debug", **self.env}
+        self._process = process.start(
+            [str(EDGED), "--allow-root", "-c", str(self.config_file)], self.log, env)
+
+    def start(self) -> None:
+        """Starts and waits until both sockets listen."""
+        self.launch()
+
+        def listening() -> bool:
+            assert self.is_running(), self.log.read_text()[-4000:]
+            return self._answers(self.mgmt) and self._answers(self.work)
+
+        process.wait_until(listening, "the daemon listens", START_TIMEOUT_S)
+
+    @staticmethod
+    def _answers(path: Path) -> bool:
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(str(path)) == 0
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def wait_exit(self, timeout_s: float = START_TIMEOUT_S) -> int:
+        assert self._process is not None
+        return self._process.wait(timeout_s)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self._process is None:
+            return 0
+        if self.is_running():
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(20)
+        finally:
+            if self.is_running():
+                self._process.kill()
+            self._process = None
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def clear_log(self) -> None:
+        self.log.write_text("")
+
+    def wait_log(self, pattern: str, timeout_s: float = START_TIMEOUT_S) -> "re.Match[str]":
+        """Waits for a line; a daemon that has ended will not write it any more."""
+        found: list["re.Match[str]"] = []
+
+        def seen() -> bool:
+            match = re.search(pattern, self.log_text())
+            if match:
+                found.append(match)
+                return True
+            assert self.is_running(), f"the daemon ended: {self.log_text()[-4000:]}"
+            return False
+
+        process.wait_until(seen, f"the log says {pattern!r}", timeout_s)
+        return found[0]
+
+    def wait_assigned(self) -> None:
+        self.wait_log("Assigned to hub")
+
+    def manage(self, method: str, path: str, body: Any = None) -> Reply:
+        return call(self.mgmt, method, f"{path}?api-version={MGMT_VERSION}", body)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        return call(self.work, method, f"{path}?api-version={WORK_VERSION}", body)

@@ -1,0 +1,130 @@
+"""The daemon from outside, without an engine: start, stop, configuration errors, and what strangers get."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+
+from support.daemon import EDGED, IOTEDGE, Daemon
+
+SIGN_BODY = {"keyId": "primary", "algo": "HMACSHA256", "data": "aGVsbG8="}
+
+
+def test_provisions_and_stops_cleanly(daemon: Daemon) -> None:
+    daemon.enroll()
+    daemon.start()
+    daemon.wait_assigned()
+    daemon.wait_log("hub holds the current keys")
+    assert daemon.stop() == 0
+    assert daemon.emulator.admin.violations() == []
+
+
+def test_sockets_have_the_modes_of_the_original(daemon: Daemon) -> None:
+    daemon.start()
+    assert stat.S_IMODE(os.stat(daemon.mgmt).st_mode) == 0o660
+    assert stat.S_IMODE(os.stat(daemon.work).st_mode) == 0o666
+    daemon.stop()
+    assert not daemon.mgmt.exists() and not daemon.work.exists()
+
+
+def test_state_is_private(daemon: Daemon) -> None:
+    daemon.enroll()
+    daemon.start()
+    daemon.wait_assigned()
+    daemon.stop()
+    files = [path for path in daemon.home.rglob("*")]
+    assert files
+    for path in files:
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_trust_bundle_is_for_everybody(daemon: Daemon) -> None:
+    daemon.start()
+    reply = daemon.ask("GET", "/trust-bundle")
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    with open(daemon.emulator.ca, encoding="ascii") as stream:
+        assert reply.json() == {"certificate": stream.read()}
+
+
+def test_trust_bundle_missing_says_so(daemon: Daemon) -> None:
+    del daemon.config["certificates"]
+    daemon.start()
+    reply = daemon.ask("GET", "/trust-bundle")
+    assert reply.status == 404
+    assert "trusted_ca_certs" in reply.message
+
+
+def test_process_on_the_host_may_not_sign(daemon: Daemon) -> None:
+    daemon.start()
+    reply = daemon.ask("POST", "/modules/tempSensor/genid/1/sign", SIGN_BODY)
+    assert (reply.status, reply.message) == (404, "Module not found")
+    assert daemon.manage("GET", "/identities").status == 404
+
+
+def test_configuration_errors_name_file_line_and_column(daemon: Daemon) -> None:
+    daemon.config["hostnme"] = "x"
+    daemon.config["provisioning"]["source"] = "dsp"
+    daemon.write_config()
+    done = subprocess.run([str(EDGED), "--check-config", str(daemon.config_file)], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 153
+    assert f"error: {daemon.config_file}:" in done.stderr and "provisioning.source" in done.stderr
+    assert "hostnme" in done.stderr and "hostname" in done.stderr
+    daemon.launch()
+    assert daemon.wait_exit() == 153
+
+
+def test_good_configuration_is_told_so(daemon: Daemon) -> None:
+    daemon.write_config()
+    done = subprocess.run([str(EDGED), "--check-config", str(daemon.config_file)], capture_output=True,
+                          text=True, timeout=20)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_refuses_root_unless_told(daemon: Daemon) -> None:
+    daemon.write_config()
+    done = subprocess.run([str(EDGED), "-c", str(daemon.config_file)], capture_output=True, text=True,
+                          timeout=20)
+    assert done.returncode == 1
+    assert "refusing to run as root" in done.stderr
+
+
+def test_version_and_help() -> None:
+    for program, name in ((EDGED, "iotedged"), (IOTEDGE, "iotedge")):
+        version = subprocess.run([str(program), "--version"], capture_output=True, text=True, timeout=20)
+        assert version.returncode == 0
+        assert version.stdout.startswith(f"{name} ")
+        usage = subprocess.run([str(program), "--help"], capture_output=True, text=True, timeout=20)
+        assert usage.returncode == 0 and "Usage:" in usage.stdout
+
+
+def test_tpm_info_without_a_tpm_names_the_mend() -> None:
+    done = subprocess.run([str(IOTEDGE), "tpm", "info", "--json", "--tcti", "device:/dev/no-such-tpm"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1
+    assert "/dev/no-such-tpm" in done.stderr
+    assert '"state":"no_device"' in done.stdout
+
+
+def test_no_secret_in_the_log(daemon: Daemon) -> None:
+    daemon.enroll()
+    daemon.start()
+    daemon.wait_assigned()
+    daemon.wait_log("hub holds the current keys")
+    daemon.stop()
+    text = daemon.log_text()
+    assert "SharedAccessSignature" not in text and "sig=" not in text
+    for device in daemon.emulator.admin.devices():
+        for key in _keys_of(device):
+            assert key not in text
+
+
+def _keys_of(node: object) -> list[str]:
+    if isinstance(node, dict):
+        return [value for name, value in node.items() if "key" in name.lower() and isinstance(value, str)] + [
+            key for value in node.values() for key in _keys_of(value)]
+    if isinstance(node, list):
+        return [key for value in node for key in _keys_of(value)]
+    return []
