@@ -135,7 +135,8 @@ void http_reply_error(struct http_exchange *e, int status, const char *message) 
     answered(e, status, message, strlen(message));
 }
 
-void http_reply_busy(struct http_exchange *e, int status, unsigned retry_after_s, const char *message) {
+void http_reply_busy(struct http_exchange *e, int status, unsigned retry_after_s,
+                     const char *message) {
     e->retry_after_s = retry_after_s;
     http_reply_error(e, status, message);
 }

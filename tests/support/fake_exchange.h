@@ -1,6 +1,6 @@
 /*
- * One HTTP exchange without a connection: a test sets what the client sent and reads what was answered. Linked in place of
- * the server.
+ * One HTTP exchange without a connection: a test sets what the client sent and reads what was
+ * answered. Linked in place of the server.
  */
 #ifndef SUPPORT_FAKE_EXCHANGE_H
 #define SUPPORT_FAKE_EXCHANGE_H

@@ -167,7 +167,12 @@ static void test_unknown_key_id(void **unused) {
 static void test_malformed_bodies(void **unused) {
     (void)unused;
     static const char *const bodies[] = {
-        "", "{", "[]", "null", "\"x\"", "{}",
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"x\"",
+        "{}",
         "{\"keyId\":\"primary\",\"algo\":\"HMACSHA256\"}",
         "{\"keyId\":\"primary\",\"data\":\"aGVsbG8=\"}",
         "{\"algo\":\"HMACSHA256\",\"data\":\"aGVsbG8=\"}",

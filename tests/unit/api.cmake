@@ -1,0 +1,12 @@
+if(TARGET edge_api)
+  set(api_support ${CMAKE_SOURCE_DIR}/tests/support/fake_exchange.c)
+  edge_unit_test(test_workload_crypto LIBS edge_api SOURCES ${api_support})
+  edge_unit_test(test_workload_certs LIBS edge_api
+                 SOURCES ${api_support} ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c)
+  edge_unit_test(test_mgmt_identities LIBS edge_api SOURCES ${api_support})
+  edge_unit_test(test_mgmt_system LIBS edge_api SOURCES ${api_support})
+  edge_unit_test(test_api_error LIBS edge_api SOURCES ${api_support})
+endif()
+if(TARGET edge_cli)
+  edge_unit_test(test_tpm_info LIBS edge_cli)
+endif()

@@ -1,0 +1,71 @@
+/*
+ * From an error to a status: what heals is 5xx, because clients of this API try again on those
+ * only.
+ */
+#include "api/api_error.h"
+
+#include "fake_exchange.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static void test_every_code_has_a_sane_status(void **unused) {
+    (void)unused;
+    for (int code = EDGE_OK + 1; code < EDGE_CODE_CNT_; code++) {
+        int status = api_error_status((enum edge_code)code);
+        assert_true(status >= 400 && status <= 503);
+    }
+    assert_int_equal(api_error_status(EDGE_OK), 200);
+    assert_int_equal(api_error_status(EDGE_PARSE), 400);
+    assert_int_equal(api_error_status(EDGE_NOT_FOUND), 404);
+    assert_int_equal(api_error_status(EDGE_BUSY), 503);
+    assert_int_equal(api_error_status(EDGE_NOMEM), 500);
+}
+
+static void test_module_learns_no_details(void **unused) {
+    (void)unused;
+    struct edge_error err;
+    for (int code = EDGE_OK + 1; code < EDGE_CODE_CNT_; code++) {
+        struct http_exchange *x = fake_exchange(NULL);
+        int status = api_error_status((enum edge_code)code);
+        (void)edge_set(&err, (enum edge_code)code, "DETAIL");
+        api_error_workload(x, "Could not sign", &err);
+        assert_int_equal(fake_exchange_status(), status);
+        assert_memory_equal(fake_exchange_text(), "Could not sign\n\tcaused by: ", 27);
+        assert_int_equal(strstr(fake_exchange_text(), "DETAIL") != NULL, status < 500);
+        assert_int_equal(fake_exchange_retry_after() > 0, status == 503);
+        fake_exchange_end();
+    }
+}
+
+static void test_manager_is_told_everything(void **unused) {
+    (void)unused;
+    struct edge_error err;
+    (void)edge_set(&err, EDGE_NET, "DETAIL");
+    api_error_mgmt(fake_exchange(NULL), "Could not list identities", &err);
+    assert_string_equal(fake_exchange_text(), "Could not list identities\n\tcaused by: DETAIL");
+}
+
+static void test_throttled_hub_is_passed_on(void **unused) {
+    (void)unused;
+    struct hub_answer a = {.kind = HUB_THROTTLED, .retry_after_ms = 9000};
+    (void)edge_set(&a.err, EDGE_BUSY, "slow down");
+    api_error_hub(fake_exchange(NULL), "Could not list identities", &a);
+    assert_int_equal(fake_exchange_status(), 500);
+    assert_int_equal(fake_exchange_retry_after(), 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_code_has_a_sane_status),
+        cmocka_unit_test(test_module_learns_no_details),
+        cmocka_unit_test(test_manager_is_told_everything),
+        cmocka_unit_test(test_throttled_hub_is_passed_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
