@@ -32,7 +32,8 @@ enum edge_code secret_heap_init(bool *ret_locked, struct edge_error *err) {
 }
 
 size_t secret_heap_used(void) {
-    return CRYPTO_secure_used();
+    /* The library takes a lock that only exists after the set-up. */
+    return CRYPTO_secure_malloc_initialized() ? CRYPTO_secure_used() : 0;
 }
 
 enum edge_code secret_alloc(struct secret *s, size_t len, struct edge_error *err) {

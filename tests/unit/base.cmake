@@ -1,1 +1,8 @@
 edge_unit_test(test_b64 LIBS edge_base)
+edge_unit_test(test_buf LIBS edge_base WRAP free)
+edge_unit_test(test_clock LIBS edge_base)
+edge_unit_test(test_env LIBS edge_base)
+edge_unit_test(test_error LIBS edge_base)
+edge_unit_test(test_pct LIBS edge_base)
+edge_unit_test(test_secret LIBS edge_base)
+edge_unit_test(test_slice LIBS edge_base)

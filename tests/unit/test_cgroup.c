@@ -1,10 +1,10 @@
 #include "api/cgroup.h"
 
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,8 +55,8 @@ static const struct row rows[] = {
      "0::/system.slice/docker-" ID_A ".scope/system.slice/docker-" ID_B ".scope\n",
      CGROUP_CONTAINER, ID_A},
     {"forged bare id inside", "0::/docker/" ID_A "/" ID_B "\n", CGROUP_CONTAINER, ID_A},
-    {"forged in one hierarchy only", "2:cpu:/docker/" ID_A "/docker/" ID_B "\n0::/docker/" ID_A "\n",
-     CGROUP_CONTAINER, ID_A},
+    {"forged in one hierarchy only",
+     "2:cpu:/docker/" ID_A "/docker/" ID_B "\n0::/docker/" ID_A "\n", CGROUP_CONTAINER, ID_A},
     {"odd names inside", "0::/docker/" ID_A "/a:b c\\x/../.././/\n", CGROUP_CONTAINER, ID_A},
 
     /* Seen from another cgroup namespace. */
@@ -151,9 +151,17 @@ static void test_table(void **state) {
 
 /* Whatever is appended below a container's group, the verdict stays. */
 static void test_nothing_below_counts(void **state) {
-    static const char *const below[] = {
-        "docker", "docker-" ID_B ".scope", "libpod-" ID_B ".scope", "libpod-" ID_B, ID_B, "a.slice",
-        "user.slice", "x.service", "..", ":", "0::"};
+    static const char *const below[] = {"docker",
+                                        "docker-" ID_B ".scope",
+                                        "libpod-" ID_B ".scope",
+                                        "libpod-" ID_B,
+                                        ID_B,
+                                        "a.slice",
+                                        "user.slice",
+                                        "x.service",
+                                        "..",
+                                        ":",
+                                        "0::"};
     char text[1024], id[RUNTIME_ID_LEN + 1];
 
     (void)state;
@@ -168,11 +176,14 @@ static void test_nothing_below_counts(void **state) {
 
 /* And whatever an unprivileged directory is followed by, nobody is impersonated. */
 static void test_nothing_foreign_counts(void **state) {
-    static const char *const above[] = {"web.service", "web.scope", "lxc", "user", "iot",
+    static const char *const above[] = {"web.service", "web.scope",      "lxc", "user", "iot",
                                         "docker/x",    "libpod_parent/x"};
-    static const char *const forms[] = {"docker-" ID_A ".scope", "libpod-" ID_A ".scope",
-                                        "libpod-" ID_A,          ID_A,
-                                        "docker/" ID_A,          "a.slice/docker-" ID_A ".scope",
+    static const char *const forms[] = {"docker-" ID_A ".scope",
+                                        "libpod-" ID_A ".scope",
+                                        "libpod-" ID_A,
+                                        ID_A,
+                                        "docker/" ID_A,
+                                        "a.slice/docker-" ID_A ".scope",
                                         "libpod_parent/libpod-" ID_A};
     char text[1024], id[RUNTIME_ID_LEN + 1];
 
