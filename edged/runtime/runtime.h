@@ -1,6 +1,6 @@
 /*
- * The container runtime as the daemon sees it: an ops table with one real implementation, the Docker Engine
- * API. Loop thread only; every done callback runs exactly once, later than its call.
+ * The container runtime as the daemon sees it: an ops table with one real implementation, the
+ * Docker Engine API. Loop thread only; every done callback runs exactly once, later than its call.
  */
 #ifndef RUNTIME_RUNTIME_H
 #define RUNTIME_RUNTIME_H
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RUNTIME_ID_LEN         64  /* hex digits of a container id */
+#define RUNTIME_ID_LEN         64 /* hex digits of a container id */
 #define RUNTIME_NAME_MAX       128
 #define RUNTIME_CONTAINERS_MAX 1024
 #define RUNTIME_PIDS_MAX       32768
@@ -28,8 +28,8 @@ struct runtime_container {
     char name[RUNTIME_NAME_MAX + 1]; /* without leading '/' */
     bool owned;                      /* carries the owner label */
     bool running;
-    pid_t pid;                       /* first process, host pid namespace; 0 when not running or listed */
-    int64_t started_wall_s;          /* 0 when unknown */
+    pid_t pid;              /* first process, host pid namespace; 0 when not running or listed */
+    int64_t started_wall_s; /* 0 when unknown */
 };
 
 struct runtime_info {
@@ -44,7 +44,7 @@ struct runtime_info {
 
 enum runtime_event {
     RUNTIME_EVENT_STARTED,
-    RUNTIME_EVENT_STOPPED,   /* died, killed, removed, renamed: whatever was known about it is void */
+    RUNTIME_EVENT_STOPPED, /* died, killed, removed, renamed: whatever was known about it is void */
     RUNTIME_EVENT_CONNECTED, /* the event stream is up: what was cached before is void */
     RUNTIME_EVENT_LOST,      /* the engine is away */
 };
@@ -64,10 +64,11 @@ struct runtime;
 struct runtime_ops {
     enum edge_code (*list)(struct runtime *rt, runtime_containers_fn *done, void *data,
                            struct op *ret_op, struct edge_error *err);
-    enum edge_code (*inspect)(struct runtime *rt, const char *id_or_name, runtime_containers_fn *done,
-                              void *data, struct op *ret_op, struct edge_error *err);
-    enum edge_code (*top)(struct runtime *rt, const char *id_or_name, runtime_pids_fn *done, void *data,
-                          struct op *ret_op, struct edge_error *err);
+    enum edge_code (*inspect)(struct runtime *rt, const char *id_or_name,
+                              runtime_containers_fn *done, void *data, struct op *ret_op,
+                              struct edge_error *err);
+    enum edge_code (*top)(struct runtime *rt, const char *id_or_name, runtime_pids_fn *done,
+                          void *data, struct op *ret_op, struct edge_error *err);
     enum edge_code (*info)(struct runtime *rt, runtime_info_fn *done, void *data, struct op *ret_op,
                            struct edge_error *err);
     void (*close)(struct runtime *rt, void (*closed)(void *data), void *data);
@@ -83,19 +84,21 @@ struct runtime {
 enum edge_code runtime_list(struct runtime *rt, runtime_containers_fn *done, void *data,
                             struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 /* One container, owned or not (see .owned); NOT_FOUND. */
-enum edge_code runtime_inspect(struct runtime *rt, const char *id_or_name, runtime_containers_fn *done,
-                               void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code runtime_inspect(struct runtime *rt, const char *id_or_name,
+                               runtime_containers_fn *done, void *data, struct op *ret_op,
+                               struct edge_error *err) EDGE_NODISCARD;
 /* Process ids in the host pid namespace; the fallback for hosts whose cgroups tell nothing. */
-enum edge_code runtime_top(struct runtime *rt, const char *id_or_name, runtime_pids_fn *done, void *data,
-                           struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
-enum edge_code runtime_get_info(struct runtime *rt, runtime_info_fn *done, void *data, struct op *ret_op,
-                                struct edge_error *err) EDGE_NODISCARD;
+enum edge_code runtime_top(struct runtime *rt, const char *id_or_name, runtime_pids_fn *done,
+                           void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code runtime_get_info(struct runtime *rt, runtime_info_fn *done, void *data,
+                                struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
 /* Ends everything (callbacks run with CANCELED), then closed() runs; then runtime_free. */
 void runtime_close(struct runtime *rt, void (*closed)(void *data), void *data);
 void runtime_free(struct runtime *rt);
 
-/* A name or id that is safe in an Engine path: [A-Za-z0-9][A-Za-z0-9_.-]*, at most RUNTIME_NAME_MAX. */
+/* A name or id that is safe in an Engine path: [A-Za-z0-9][A-Za-z0-9_.-]*, at most
+ * RUNTIME_NAME_MAX. */
 bool runtime_is_name(struct slice name);
 
 #endif
