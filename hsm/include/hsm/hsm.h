@@ -1,13 +1,15 @@
 /*
  * Keys of the device behind one synchronous interface, backed by a TPM 2.0 or by key files.
  *
- * Threads: every function blocks and is called on one thread only, the HSM worker; debug builds assert
- * that hsm_* calls on one object never come from two threads. Outputs are copies that the caller owns.
+ * Threads: every function blocks and is called on one thread only, the HSM worker; debug builds
+ * assert that hsm_* calls on one object never come from two threads. Outputs are copies that the
+ * caller owns.
  *
  * Errors, common to all: BUSY (another program holds the device, or the TPM asks to retry for too
- * long), DENIED (no permission on the device node, wrong hierarchy password), NOT_FOUND (no device),
- * HSM (lockout, cleared or replaced TPM, damaged key file, TPM failure), UNSUPPORTED (this backend
- * cannot do it), NOMEM. The text names the node, key or file and the mend; hsm_state() gives the class.
+ * long), DENIED (no permission on the device node, wrong hierarchy password), NOT_FOUND (no
+ * device), HSM (lockout, cleared or replaced TPM, damaged key file, TPM failure), UNSUPPORTED (this
+ * backend cannot do it), NOMEM. The text names the node, key or file and the mend; hsm_state()
+ * gives the class.
  */
 #ifndef HSM_HSM_H
 #define HSM_HSM_H
@@ -21,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HSM_MAC_LEN         32   /* HMAC-SHA256 */
+#define HSM_MAC_LEN         32 /* HMAC-SHA256 */
 #define HSM_FINGERPRINT_LEN 32
 #define HSM_LABEL_MAX       1024 /* bytes of text kept with an identity key */
 #define HSM_IDENTITY_MAX    8    /* identity keys kept at once */
@@ -73,17 +75,18 @@ enum hsm_state {
 };
 
 /* Opens by configuration. Checks names and files but does not contact the TPM: the first operation
- * does, and every later one reconnects when needed, so that a daemon can start before its TPM is there.
- * Errors: INVALID (tcti missing or an emulator without allow_emulator), IO, DENIED, NOMEM. */
+ * does, and every later one reconnects when needed, so that a daemon can start before its TPM is
+ * there. Errors: INVALID (tcti missing or an emulator without allow_emulator), IO, DENIED, NOMEM.
+ */
 enum edge_code hsm_open(const struct hsm_config *cfg, struct hsm **ret,
                         struct edge_error *err) EDGE_NODISCARD;
 
 /* Flushes everything of ours from the TPM and releases. NULL allowed. */
 void hsm_close(struct hsm *h);
 
-/* Contacts the key store and brings it to working order: finds, checks or creates EK and SRK, compares
- * their names with the pinned ones (pins them at first use), opens the salted session. Other operations
- * imply it. */
+/* Contacts the key store and brings it to working order: finds, checks or creates EK and SRK,
+ * compares their names with the pinned ones (pins them at first use), opens the salted session.
+ * Other operations imply it. */
 enum edge_code hsm_start(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
 enum hsm_state hsm_get_state(const struct hsm *h);
@@ -107,9 +110,10 @@ enum edge_code hsm_attestation_get(struct hsm *h, struct hsm_attestation *ret,
                                    struct edge_error *err) EDGE_NODISCARD;
 
 /* Activates a challenge: the blob is the decoded authenticationKey (credential, encrypted secret,
- * duplicated key, encrypted seed, public area, optional data; TPM2_ActivateCredential, TPM2_Import). The
- * key stays in a transient slot, is never stored, and replaces an earlier challenge key. Errors: PARSE
- * (layout or bounds), DENIED (made for another EK or SRK, or corrupted), HSM. */
+ * duplicated key, encrypted seed, public area, optional data; TPM2_ActivateCredential,
+ * TPM2_Import). The key stays in a transient slot, is never stored, and replaces an earlier
+ * challenge key. Errors: PARSE (layout or bounds), DENIED (made for another EK or SRK, or
+ * corrupted), HSM. */
 enum edge_code hsm_challenge_load(struct hsm *h, struct slice blob,
                                   struct edge_error *err) EDGE_NODISCARD;
 enum edge_code hsm_challenge_sign(struct hsm *h, struct slice data, uint8_t ret_mac[HSM_MAC_LEN],
@@ -118,17 +122,17 @@ void hsm_challenge_drop(struct hsm *h);
 
 /* --- Identity keys: the HMAC keys that prove the device to its hub --- */
 
-/* An identity key at rest. Each import makes a new generation; earlier ones stay until dropped, so a
- * new key never endangers the one in use. The label is the importer's text (here: which hub and device
- * the key belongs to), written together with the key in one crash-safe file. */
+/* An identity key at rest. Each import makes a new generation; earlier ones stay until dropped, so
+ * a new key never endangers the one in use. The label is the importer's text (here: which hub and
+ * device the key belongs to), written together with the key in one crash-safe file. */
 struct hsm_identity {
     uint64_t generation; /* 1, 2, ...; never reused */
     char label[HSM_LABEL_MAX + 1];
 };
 
-/* Imports an activation blob as a candidate: activates and imports it under the SRK, lets it sign a test
- * message, and only then writes it (SRK-wrapped private and public part) with fsync and rename.
- * Soft: UNSUPPORTED. Errors as hsm_challenge_load; RANGE above HSM_IDENTITY_MAX. */
+/* Imports an activation blob as a candidate: activates and imports it under the SRK, lets it sign a
+ * test message, and only then writes it (SRK-wrapped private and public part) with fsync and
+ * rename. Soft: UNSUPPORTED. Errors as hsm_challenge_load; RANGE above HSM_IDENTITY_MAX. */
 enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct slice label,
                                         uint64_t *ret_generation,
                                         struct edge_error *err) EDGE_NODISCARD;
@@ -142,7 +146,8 @@ enum edge_code hsm_identity_import_key(struct hsm *h, const struct secret *key, 
 enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDENTITY_MAX],
                                  size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 
-/* HMAC-SHA256 under one generation; data of 0 to HSM_DATA_MAX bytes. NOT_FOUND when it is not there. */
+/* HMAC-SHA256 under one generation; data of 0 to HSM_DATA_MAX bytes. NOT_FOUND when it is not
+ * there. */
 enum edge_code hsm_identity_sign(struct hsm *h, uint64_t generation, struct slice data,
                                  uint8_t ret_mac[HSM_MAC_LEN],
                                  struct edge_error *err) EDGE_NODISCARD;
@@ -151,21 +156,21 @@ enum edge_code hsm_identity_sign(struct hsm *h, uint64_t generation, struct slic
 enum edge_code hsm_identity_drop(struct hsm *h, uint64_t generation,
                                  struct edge_error *err) EDGE_NODISCARD;
 
-/* Makes 0x81000100, the handle where other software of this device class looks for the key, hold this
- * generation. Done last and never relied on: after a failure the key still works from its file. Soft:
- * does nothing. */
+/* Makes 0x81000100, the handle where other software of this device class looks for the key, hold
+ * this generation. Done last and never relied on: after a failure the key still works from its
+ * file. Soft: does nothing. */
 enum edge_code hsm_identity_publish(struct hsm *h, uint64_t generation,
                                     struct edge_error *err) EDGE_NODISCARD;
 
 /* --- Module root: a random HMAC key made in the TPM that does not rotate --- */
 
-/* Value that changes exactly when the root changed (made, TPM cleared, file lost). Makes the root at
- * first use. */
+/* Value that changes exactly when the root changed (made, TPM cleared, file lost). Makes the root
+ * at first use. */
 enum edge_code hsm_root_fingerprint(struct hsm *h, uint8_t ret[HSM_FINGERPRINT_LEN],
                                     struct edge_error *err) EDGE_NODISCARD;
 
-/* HMAC-SHA256(root, context) as a 32 byte secret: one TPM command once the root is loaded. The caller
- * makes contexts unambiguous (length prefixes). */
+/* HMAC-SHA256(root, context) as a 32 byte secret: one TPM command once the root is loaded. The
+ * caller makes contexts unambiguous (length prefixes). */
 enum edge_code hsm_root_derive(struct hsm *h, struct slice context, struct secret *ret,
                                struct edge_error *err) EDGE_NODISCARD;
 
@@ -175,7 +180,8 @@ enum edge_code hsm_root_derive(struct hsm *h, struct slice context, struct secre
 enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len,
                           struct edge_error *err) EDGE_NODISCARD;
 
-/* Seals 1 to HSM_SEAL_MAX bytes to this TPM (soft: to its key file); appends the blob, safe at rest. */
+/* Seals 1 to HSM_SEAL_MAX bytes to this TPM (soft: to its key file); appends the blob, safe at
+ * rest. */
 enum edge_code hsm_seal(struct hsm *h, const struct secret *plain, struct buf *ret_blob,
                         struct edge_error *err) EDGE_NODISCARD;
 
@@ -193,29 +199,31 @@ struct hsm_handle_info {
 /* What `iotedge tpm info` shows. Each part that could not be read says so; nothing is created. */
 struct hsm_tpm_info {
     char tcti[256];
-    char node[256];         /* device node, or empty for an emulator */
-    char manufacturer[16];  /* four characters of TPM_PT_MANUFACTURER, trimmed */
+    char node[256];        /* device node, or empty for an emulator */
+    char manufacturer[16]; /* four characters of TPM_PT_MANUFACTURER, trimmed */
     char vendor[32];
     uint32_t firmware_1, firmware_2; /* TPM_PT_FIRMWARE_VERSION_1 and _2 */
     char spec_family[8];
     uint32_t spec_revision;
-    struct hsm_attestation keys;     /* of the persistent objects, or of transient ones made to look */
+    struct hsm_attestation keys; /* of the persistent objects, or of transient ones made to look */
     bool ek_persistent, srk_persistent;
     uint8_t ek_name[HSM_NAME_MAX], srk_name[HSM_NAME_MAX];
     size_t ek_name_len, srk_name_len;
     char registration_id[64]; /* base32(SHA-256(EK)), the SDKs' default */
     uint8_t ek_cert[HSM_CERT_MAX];
-    size_t ek_cert_len;     /* 0: none in NV */
-    bool ek_cert_matches;   /* its public key is the EK's */
+    size_t ek_cert_len;   /* 0: none in NV */
+    bool ek_cert_matches; /* its public key is the EK's */
     char ek_cert_subject[256], ek_cert_issuer[256];
     uint32_t lockout_counter, lockout_max, lockout_interval_s, lockout_recovery_s;
     bool in_lockout, owner_auth_set, endorsement_auth_set, lockout_auth_set;
     struct hsm_handle_info handles[HSM_HANDLES_MAX]; /* persistent handles in use */
     size_t handle_cnt;
+    char keys_missing[EDGE_ERROR_TEXT_MAX]; /* why EK or SRK could not be had; empty when both are
+                                               there */
 };
 
-/* Looks at the TPM of cfg (state_dir unused) without changing anything in it that lasts. *ret_state is
- * set also on failure. */
+/* Looks at the TPM of cfg (state_dir unused) without changing anything in it that lasts. *ret_state
+ * is set also on failure. */
 enum edge_code hsm_probe(const struct hsm_config *cfg, struct hsm_tpm_info *ret,
                          enum hsm_state *ret_state, struct edge_error *err) EDGE_NODISCARD;
 

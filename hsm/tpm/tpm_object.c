@@ -1,0 +1,90 @@
+/*
+ * Keys under the SRK: creation, loading, and the few slots they share.
+ */
+#include "tpm/tpm.h"
+
+#include "tpm/tpm_rc.h"
+
+#include "base/secret.h"
+
+#include <string.h>
+
+#define MAX_LOADED_BESIDE_PARENT 1 /* a parent and its child need two of three slots */
+
+void tpm_slot_flush(struct tpm *t, enum tpm_slot slot) {
+    tpm_ctx_flush(&t->ctx, &t->slot[slot]);
+}
+
+void tpm_make_room(struct tpm *t, size_t keep_cnt, enum tpm_slot keep) {
+    static const enum tpm_slot order[] = {TPM_SLOT_IDENTITY, TPM_SLOT_ROOT, TPM_SLOT_CHALLENGE};
+    size_t loaded = 0;
+
+    for (size_t i = 0; i < TPM_SLOT_CNT_; i++) {
+        loaded += t->slot[i] != ESYS_TR_NONE;
+    }
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(order) && loaded > keep_cnt; i++) {
+        if (order[i] != keep && t->slot[order[i]] != ESYS_TR_NONE) {
+            tpm_slot_flush(t, order[i]);
+            loaded--;
+        }
+    }
+}
+
+enum edge_code tpm_load(struct tpm *t, const TPM2B_PUBLIC *pub, const TPM2B_PRIVATE *priv,
+                        ESYS_TR *ret, struct edge_error *err) {
+    struct tpm_ctx *c = &t->ctx;
+    ESYS_TR tr = ESYS_TR_NONE;
+
+    tpm_make_room(t, MAX_LOADED_BESIDE_PARENT, TPM_SLOT_CNT_);
+    TSS2_RC rc =
+        Esys_Load(c->esys, t->keys.srk.tr, c->session, ESYS_TR_NONE, ESYS_TR_NONE, priv, pub, &tr);
+    switch (tpm_rc_base(rc)) {
+    case TPM2_RC_INTEGRITY:
+    case TPM2_RC_VALUE:
+    case TPM2_RC_SIZE:
+    case TPM2_RC_INSUFFICIENT:
+    case TPM2_RC_BINDING:
+    case TPM2_RC_TYPE:
+    case TPM2_RC_HASH:
+    case TPM2_RC_SCHEME:
+    case TPM2_RC_ATTRIBUTES:
+        return edge_set_native(err, EDGE_DENIED, EDGE_DOMAIN_TSS, (int64_t)rc,
+                               "TPM2_Load: wrapped by another TPM's storage key, or changed (0x%x)",
+                               (unsigned)rc);
+    default:
+        break;
+    }
+    if (rc != TSS2_RC_SUCCESS) {
+        return tpm_ctx_fail(c, rc, "TPM2_Load", err);
+    }
+    *ret = tr;
+    return EDGE_OK;
+}
+
+enum edge_code tpm_create(struct tpm *t, const TPM2B_PUBLIC *tmpl, const struct secret *data,
+                          TPM2B_PUBLIC *ret_pub, TPM2B_PRIVATE *ret_priv, struct edge_error *err) {
+    struct tpm_ctx *c = &t->ctx;
+    TPM2B_SENSITIVE_CREATE sensitive = {0};
+    const TPM2B_DATA outside = {0};
+    const TPML_PCR_SELECTION pcrs = {0};
+    TPM2B_PRIVATE *priv EDGE_CLEANUP(tpm_cleanup) = NULL;
+    TPM2B_PUBLIC *pub EDGE_CLEANUP(tpm_cleanup) = NULL;
+
+    if (data != NULL) {
+        if (data->len > HSM_SEAL_MAX) {
+            return edge_set(err, EDGE_RANGE, "secret of %zu bytes", data->len);
+        }
+        sensitive.sensitive.data.size = (UINT16)data->len;
+        memcpy(sensitive.sensitive.data.buffer, data->data, data->len);
+    }
+    tpm_make_room(t, MAX_LOADED_BESIDE_PARENT, TPM_SLOT_CNT_);
+    TSS2_RC rc = Esys_Create(c->esys, t->keys.srk.tr, c->session, ESYS_TR_NONE, ESYS_TR_NONE,
+                             &sensitive, tmpl, &outside, &pcrs, &priv, &pub, NULL, NULL, NULL);
+    secret_wipe(&sensitive, sizeof(sensitive));
+    if (rc != TSS2_RC_SUCCESS) {
+        return tpm_ctx_fail(c, rc, "TPM2_Create", err);
+    }
+    *ret_pub = *pub;
+    *ret_priv = *priv;
+    return EDGE_OK;
+}

@@ -1,0 +1,33 @@
+/*
+ * Files of the TPM backend: pinned names and SRK-wrapped keys.
+ */
+#ifndef HSM_TPM_STORE_H
+#define HSM_TPM_STORE_H
+
+#include "tpm/tpm_keys.h"
+
+#include "store.h"
+
+#define TPM_PINS_FILE "pins"
+#define TPM_ROOT_FILE "module-root"
+
+/* Pins of this device; lengths 0 when there are none, or when the file was damaged (it is set
+ * aside). */
+enum edge_code tpm_store_pins_read(int dirfd, struct tpm_pins *ret,
+                                   struct edge_error *err) EDGE_NODISCARD;
+enum edge_code tpm_store_pins_write(int dirfd, const struct tpm_pins *pins,
+                                    struct edge_error *err) EDGE_NODISCARD;
+
+/* A wrapped key together with the name of the key that wraps it. */
+struct tpm_wrapped {
+    struct tpm_name parent;
+    TPM2B_PUBLIC pub;
+    TPM2B_PRIVATE priv;
+};
+
+enum edge_code tpm_store_wrapped_encode(const struct tpm_wrapped *key, struct buf *out,
+                                        struct edge_error *err) EDGE_NODISCARD;
+enum edge_code tpm_store_wrapped_decode(struct slice bytes, struct tpm_wrapped *ret,
+                                        struct edge_error *err) EDGE_NODISCARD;
+
+#endif
