@@ -44,30 +44,32 @@ struct loop {
     struct list calls;
     struct list signals;
     struct op_table *ops;
-    uint64_t turn_start_ns; /* 0: no turn has begun */
-    uint64_t turn_idle_ns;  /* time waited so far, at the start of the turn */
+    uint64_t turn_start_ns;
+    uint64_t turn_idle_ns; /* time waited so far, at the start of the turn */
     uint64_t max_lag_ns;
     void (*lag_fn)(void *data, uint64_t lag_ms);
     void *lag_data;
 };
 
+static void loop_begin_turn(struct loop *l, uint64_t now_ns, uint64_t idle_ns) {
+    l->turn_start_ns = now_ns;
+    l->turn_idle_ns = idle_ns;
+}
+
 static void loop_on_turn(uv_prepare_t *handle) {
     struct loop *l = handle->data;
     uint64_t now_ns = uv_hrtime();
     uint64_t idle_ns = uv_metrics_idle_time(&l->uv);
-    if (l->turn_start_ns != 0) {
-        uint64_t turn_ns = now_ns - l->turn_start_ns;
-        uint64_t waited_ns = idle_ns - l->turn_idle_ns;
-        uint64_t lag_ns = turn_ns > waited_ns ? turn_ns - waited_ns : 0;
-        if (lag_ns > l->max_lag_ns) {
-            l->max_lag_ns = lag_ns;
-        }
-        if (l->lag_fn != NULL && lag_ns >= UINT64_C(1000000) * LOOP_LAG_WARN_MS) {
-            l->lag_fn(l->lag_data, lag_ns / 1000000);
-        }
+    uint64_t turn_ns = now_ns - l->turn_start_ns;
+    uint64_t waited_ns = idle_ns - l->turn_idle_ns;
+    uint64_t lag_ns = turn_ns > waited_ns ? turn_ns - waited_ns : 0;
+    if (lag_ns > l->max_lag_ns) {
+        l->max_lag_ns = lag_ns;
     }
-    l->turn_start_ns = now_ns;
-    l->turn_idle_ns = idle_ns;
+    loop_begin_turn(l, now_ns, idle_ns);
+    if (l->lag_fn != NULL && lag_ns >= UINT64_C(1000000) * LOOP_LAG_WARN_MS) {
+        l->lag_fn(l->lag_data, lag_ns / 1000000);
+    }
 }
 
 /* Runs what was posted up to now; what these calls post waits for the next turn. */
@@ -128,7 +130,7 @@ enum edge_code loop_new(struct loop **ret, struct edge_error *err) {
 }
 
 void loop_run(struct loop *l) {
-    l->turn_start_ns = 0;
+    loop_begin_turn(l, uv_hrtime(), uv_metrics_idle_time(&l->uv));
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

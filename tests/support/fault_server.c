@@ -1,8 +1,8 @@
 /*
- * The server is a child with two pipes: it tells its ports on one and ends when the other is closed, be it by
- * fault_server_stop or by the death of the test.
+ * The server is a child with two pipes: it tells its ports on one and ends when the other is
+ * closed, be it by fault_server_stop or by the death of the test.
  */
-#include "fault_server.h"
+#include "support/fault_server.h"
 
 #include <ftw.h>
 #include <stdio.h>

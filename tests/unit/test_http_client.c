@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "fault_server.h"
+#include "support/alloc_fail.h"
+#include "support/fault_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -225,7 +226,6 @@ static void expect_fault(struct fixture *f, const char *kind, const char *path, 
     if (c.code != code) {
         fail_msg("%s %s: %s '%s'", kind, path, edge_code_name(c.code), c.error);
     }
-    print_message("%s\n", c.error);
     assert_int_equal(c.status, 0);
     assert_int_equal(c.body_len, 0);
     assert_contains(c.error, part);
@@ -364,7 +364,8 @@ static void test_limits(void **state) {
 }
 
 static void test_broken_answers(void **state) {
-    expect_fault(*state, "good", "/partial?then=close", EDGE_NET, "'127.0.0.1' closed the connection in the middle");
+    expect_fault(*state, "good", "/partial?then=close", EDGE_NET,
+                 "'127.0.0.1' closed the connection in the middle");
     expect_fault(*state, "sock", "/partial?then=close", EDGE_NET, "in the middle");
     expect_fault(*state, "sock", "/partial?then=reset", EDGE_NET, server.sock);
     expect_fault(*state, "good", "/partial?then=reset", EDGE_NET, "'127.0.0.1'");
@@ -439,7 +440,9 @@ static void test_slow_is_not_stalled(void **state) {
 }
 
 static void test_parallel(void **state) {
-    enum { CALLS = 100 };
+    enum {
+        CALLS = 100
+    };
     struct call *calls = calloc(CALLS, sizeof(*calls));
     assert_non_null(calls);
     for (size_t i = 0; i < CALLS; i++) {
@@ -737,6 +740,41 @@ static void test_refused_requests(void **state) {
     assert_int_equal(op_cnt(loop_ops(f->loop)), 0);
 }
 
+static enum edge_code one_request(void *data) {
+    static const struct http_client_header headers[] = {{"Authorization", "token"}};
+    struct fixture f = {.loop = NULL};
+    struct http_client_options opt = {.ca_dir = server.store, .user_agent = "edged-test"};
+    struct call *c = data;
+    enum edge_code code = loop_new(&f.loop, NULL);
+    if (code == EDGE_OK) {
+        code = http_client_new(f.loop, &opt, &f.client, NULL);
+    }
+    if (code == EDGE_OK) {
+        call_init(c, &f, "sock", "/echo");
+        c->request.headers = headers;
+        c->request.header_cnt = 1;
+        c->request.body = SLICE_LIT("{}");
+        c->request.method = "POST";
+        c->request.stall_ms = 5000;
+        code = http_client_send(f.client, &c->request, &c->op, NULL);
+        loop_run(f.loop);
+        assert_int_equal(c->done_cnt, code == EDGE_OK ? 1 : 0);
+        code = code == EDGE_OK ? c->code : code;
+        http_client_close(f.client, on_closed, &f);
+        loop_run(f.loop);
+        assert_true(f.closed);
+        http_client_free(f.client);
+    }
+    loop_free(f.loop);
+    return code;
+}
+
+static void test_torture(void **state) {
+    (void)state;
+    struct call c;
+    assert_in_range(alloc_fail_torture(one_request, &c), 20, 2000);
+}
+
 static void test_unreadable_ca_file(void **state) {
     struct fixture *f = *state;
     struct http_client *other = NULL;
@@ -749,8 +787,8 @@ static void test_unreadable_ca_file(void **state) {
 
 static int start_server(void **state) {
     (void)state;
-    static const char *const names[] = {"http_proxy",  "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY", "no_proxy",    "NO_PROXY"};
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(names); i++) {
         (void)unsetenv(names[i]);
     }
@@ -795,6 +833,7 @@ int main(void) {
         TEST(test_proxy),
         TEST(test_refused_requests),
         TEST(test_unreadable_ca_file),
+        cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

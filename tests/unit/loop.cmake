@@ -1,0 +1,12 @@
+edge_unit_test(test_op LIBS edge_loop)
+edge_unit_test(test_loop LIBS edge_loop)
+edge_unit_test(test_worker LIBS edge_loop Threads::Threads)
+edge_unit_test(test_backoff LIBS edge_loop)
+edge_unit_test(test_notify LIBS edge_loop)
+edge_unit_test(test_wipe LIBS edge_loop WRAP free)
+edge_unit_test(test_http_check LIBS edge_loop)
+edge_unit_test(test_http_fields LIBS edge_loop)
+edge_unit_test(test_http_client LIBS edge_loop
+               SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fault_server.c)
+target_compile_definitions(test_http_client PRIVATE
+  EDGE_FAULT_SERVER="${CMAKE_SOURCE_DIR}/tests/support/fault_server.py")
