@@ -7,18 +7,21 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "cloud/reply.h"
 #include "hsm/hsm.h"
 #include "loop/http_client.h"
 #include "loop/op.h"
 
 #include <stdint.h>
 
-#define DPS_API_VERSION      "2021-06-01"
-#define DPS_TIMEOUT_MS       70000 /* one call */
+#define DPS_API_VERSION        "2021-06-01"
+#define DPS_TIMEOUT_MS         70000 /* one call */
+#define DPS_STALL_MS           30000
 #define DPS_RETRY_AFTER_MAX_MS 300000
-#define DPS_TEXT_MAX         256
+#define DPS_BODY_MAX           65536 /* bytes of an answer */
+#define DPS_TEXT_MAX           320   /* a host name with port, an operation id */
 
-/* Where and as whom; strings are borrowed for the life of the object. */
+/* Where and as whom; strings are borrowed for the life of the object, which outlives its calls. */
 struct dps {
     struct http_client *http;
     const char *endpoint;        /* "https://host[:port]" */
@@ -45,9 +48,10 @@ struct dps_answer {
     enum edge_code code;      /* OK for CHALLENGE, ASSIGNING, ASSIGNED; else what err says */
     struct edge_error err;    /* helpful text: what the service said, what it usually means, what to do */
     int http_status;          /* 0: no answer */
-    uint32_t retry_after_ms;  /* 0: none given */
+    uint32_t retry_after_ms;  /* 0: none given; at most DPS_RETRY_AFTER_MAX_MS */
     int64_t date_wall_s;      /* Date of the verified peer, 0: none */
     int64_t error_code;       /* service's errorCode, 0: none */
+    char said[REPLY_SAID_MAX]; /* service's message, cleaned and cut; also at the end of err's text */
     char tracking_id[DPS_TEXT_MAX];
     char operation_id[DPS_TEXT_MAX];
     char hub[DPS_TEXT_MAX];
@@ -58,22 +62,19 @@ struct dps_answer {
 
 typedef void dps_done_fn(void *data, const struct dps_answer *answer);
 
-/* PUT register with the TPM's public keys. token NULL: first leg of the dance. done runs once, later. */
+/* PUT register with the TPM's public keys. token NULL: first leg of the dance. done runs once, later;
+ * after op_cancel with kind TRANSIENT and code CANCELED. ret_op may be NULL. Errors: INVALID, RANGE, BUSY,
+ * NOMEM. */
 enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys, const char *token,
                             dps_done_fn *done, void *data, struct op *ret_op,
                             struct edge_error *err) EDGE_NODISCARD;
 
-/* GET operation status. */
+/* GET operation status; the rest as dps_register. */
 enum edge_code dps_operation(const struct dps *dps, const char *operation_id, const char *token,
                              dps_done_fn *done, void *data, struct op *ret_op,
                              struct edge_error *err) EDGE_NODISCARD;
 
 /* Appends the audience of this device's tokens: "<scope>/registrations/<id>". */
 enum edge_code dps_audience(const struct dps *dps, struct buf *out, struct edge_error *err) EDGE_NODISCARD;
-
-/* Interprets an HTTP answer. Pure; for tests and fuzzing. first_leg: a 401 with a key is a challenge only
- * there. Blob bytes are appended to blob. */
-void dps_parse_answer(bool first_leg, int http_status, struct slice body, struct slice retry_after,
-                      int64_t now_wall_s, struct dps_answer *ret, struct buf *blob);
 
 #endif

@@ -8,17 +8,25 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/slice.h"
+#include "cloud/reply.h"
 #include "hsm/hsm.h"
 #include "loop/http_client.h"
+#include "loop/loop.h"
 #include "loop/op.h"
 #include "loop/worker.h"
 
 #include <stdint.h>
 
 #define HUB_API_VERSION  "2017-11-08-preview"
-#define HUB_TIMEOUT_MS   60000
-#define HUB_MODULES_MAX  128 /* the service allows 50 per device */
-#define HUB_ID_MAX       128 /* bytes of a module id */
+#define HUB_TIMEOUT_MS         60000
+#define HUB_STALL_MS           30000
+#define HUB_RETRY_AFTER_MAX_MS 3600000
+#define HUB_BODY_MAX           (512 * 1024) /* bytes of an answer */
+#define HUB_MODULES_MAX        128 /* the service allows 50 per device */
+#define HUB_ID_MAX             128 /* bytes of a module or device id */
+#define HUB_HOST_MAX           259 /* DNS name, colon, port */
+#define HUB_GENERATION_MAX     63  /* bytes of a generation id */
+#define HUB_KEY_LEN            32  /* bytes of a module key */
 
 struct hub;
 
@@ -32,51 +40,55 @@ enum hub_auth {
 struct hub_module {
     char module_id[HUB_ID_MAX + 1];
     char managed_by[HUB_ID_MAX + 1]; /* "" when the hub has none */
-    char generation_id[64];
+    char generation_id[HUB_GENERATION_MAX + 1]; /* "" when the hub sent none */
     enum hub_auth auth;
 };
 
 enum hub_kind {
     HUB_OK,
-    HUB_REFUSED,   /* 401, 403: credential, clock, or the device is disabled */
-    HUB_NOT_FOUND, /* 404 */
-    HUB_CONFLICT,  /* 409: exists */
-    HUB_STALE,     /* 412 */
-    HUB_THROTTLED, /* 429 */
-    HUB_INVALID,   /* other 4xx */
-    HUB_TRANSIENT, /* 5xx, network, time-out, unreadable answer */
-    HUB_LOCAL,     /* our side: no identity yet, HSM, memory */
+    HUB_REFUSED,   /* 401, 403: credential, clock, or the device is disabled (err: DENIED) */
+    HUB_NOT_FOUND, /* 404 (NOT_FOUND) */
+    HUB_CONFLICT,  /* 409: exists (EXISTS) */
+    HUB_STALE,     /* 412 (CONFLICT) */
+    HUB_THROTTLED, /* 429, and 403 for an exhausted quota (RETRY) */
+    HUB_INVALID,   /* other 4xx (REMOTE) */
+    HUB_TRANSIENT, /* 5xx, network, time-out, unreadable answer (RETRY, NET, TIMEOUT, PROTO) */
+    HUB_LOCAL,     /* our side: HSM, memory, cancelled (code as it came) */
 };
 
 struct hub_answer {
     enum hub_kind kind;
     struct edge_error err;   /* text says what the hub said and what it means */
+    char said[REPLY_SAID_MAX]; /* the hub's message, cleaned and cut; also at the end of err's text */
     int http_status;         /* 0: no answer */
-    uint32_t retry_after_ms;
-    int64_t date_wall_s;
+    uint32_t retry_after_ms; /* 0: none given; at most HUB_RETRY_AFTER_MAX_MS */
+    int64_t date_wall_s;     /* Date of the verified peer, 0: none */
     const struct hub_module *modules; /* list: all; get, create, update: one; valid during the callback */
     size_t module_cnt;
 };
 
 typedef void hub_done_fn(void *data, const struct hub_answer *answer);
 
-enum edge_code hub_new(struct http_client *http, struct worker *w, struct hsm *h, struct hub **ret,
-                       struct edge_error *err) EDGE_NODISCARD;
+enum edge_code hub_new(struct loop *l, struct http_client *http, struct worker *w, struct hsm *h,
+                       struct hub **ret, struct edge_error *err) EDGE_NODISCARD;
 void hub_free(struct hub *hub); /* no request may be in flight */
 
-/* The identity that later requests use. hub_host may carry ":port". Copied. */
+/* The identity that later requests use; those in flight keep theirs. hub_host may carry ":port". Copied.
+ * Errors: INVALID when a name is not usable, the identity then stays as it was. */
 enum edge_code hub_set_identity(struct hub *hub, const char *hub_host, const char *device_id,
                                 uint64_t key_generation, struct edge_error *err) EDGE_NODISCARD;
 
-/* Requests: done runs once, later. Every request carries a fresh token. Without an identity the call fails
- * with RETRY. */
+/* Requests: done runs once, later; after op_cancel with HUB_LOCAL and code CANCELED. Every request carries
+ * a fresh token. ret_op may be NULL. Errors: RETRY without an identity, INVALID for a module id that no hub
+ * would take, BUSY, NOMEM. An OK answer to get, create and update is about the module that was asked for.
+ * Keys that an answer carries are not kept. */
 enum edge_code hub_list(struct hub *hub, hub_done_fn *done, void *data, struct op *ret_op,
                         struct edge_error *err) EDGE_NODISCARD;
 enum edge_code hub_get(struct hub *hub, const char *module_id, hub_done_fn *done, void *data,
                        struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
-/* What a PUT says about the identity. keys NULL: authentication "none"; else two 32 byte keys, copied into
- * wiped memory. managed_by NULL: left out. */
+/* What a PUT says about the identity. primary and secondary NULL: authentication "none"; else two keys of
+ * HUB_KEY_LEN bytes, copied into wiped memory. managed_by NULL: left out. */
 struct hub_module_spec {
     const char *module_id;
     const char *managed_by;
