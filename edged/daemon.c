@@ -147,7 +147,7 @@ static enum edge_code open_cloud(struct daemon *d, struct edge_error *err) {
                                                 .user_agent = "edged/" EDGE_VERSION};
     enum edge_code code = http_client_new(d->loop, &options, &d->http, err);
     if (code == EDGE_OK) {
-        code = hub_new(d->http, d->worker, d->hsm, &d->hub, err);
+        code = hub_new(d->loop, d->http, d->worker, d->hsm, &d->hub, err);
     }
     return code;
 }

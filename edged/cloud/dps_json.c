@@ -209,16 +209,14 @@ static void read_failure_status(struct reading *r) {
 static void read_assigning(struct reading *r, const struct cJSON *root) {
     struct slice id;
     bool has_id = json_get_str(root, "operationId", &id, NULL) == EDGE_OK && id.len > 0;
-    if (has_id && !text_is_token(id, DPS_TEXT_MAX - 1)) {
+    if (has_id && (!text_is_token(id, DPS_TEXT_MAX - 1) ||
+                   !slice_to_array(id, r->answer->operation_id, sizeof(r->answer->operation_id)))) {
         fail_unreadable(r, "operationId has characters that do not belong there");
         return;
     }
     if (!has_id && r->leg == DPS_JSON_REGISTER) {
         fail_unreadable(r, "operationId is missing");
         return;
-    }
-    if (has_id) {
-        (void)slice_to_array(id, r->answer->operation_id, sizeof(r->answer->operation_id));
     }
     r->answer->kind = DPS_ASSIGNING;
 }

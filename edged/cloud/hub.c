@@ -65,15 +65,15 @@ void hub_free(struct hub *hub) {
 
 enum edge_code hub_set_identity(struct hub *hub, const char *hub_host, const char *device_id,
                                 uint64_t key_generation, struct edge_error *err) {
-    if (!text_is_host_port(slice_str(hub_host))) {
-        return edge_set(err, EDGE_INVALID, "hub name is not a host name");
+    struct slice host = slice_str(hub_host);
+    struct slice device = slice_str(device_id);
+    if (!text_is_host_port(host) || !text_is_id(device)) {
+        return edge_set(err, EDGE_INVALID, "hub name or device id is not usable");
     }
-    if (!text_is_id(slice_str(device_id))) {
-        return edge_set(err, EDGE_INVALID, "device id is not usable");
+    if (!slice_to_array(host, hub->host, sizeof(hub->host)) ||
+        !slice_to_array(device, hub->device_id, sizeof(hub->device_id))) {
+        return edge_set(err, EDGE_INTERNAL, "a checked name does not fit");
     }
-    /* The checks have bounded both. */
-    (void)slice_to_array(slice_str(hub_host), hub->host, sizeof(hub->host));
-    (void)slice_to_array(slice_str(device_id), hub->device_id, sizeof(hub->device_id));
     hub->key_generation = key_generation;
     return EDGE_OK;
 }
@@ -195,18 +195,20 @@ static enum edge_code call_new(struct hub *hub, const char *module_id, struct hu
     if (hub->device_id[0] == '\0') {
         return edge_set(err, EDGE_RETRY, "the device has no hub yet: provisioning is not complete");
     }
-    if (module_id != NULL && !text_is_id(slice_str(module_id))) {
-        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
-                        HUB_ID_MAX);
-    }
     struct hub_call *call = calloc(1, sizeof(*call));
     if (call == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a request to the hub");
     }
+    struct slice module = slice_str(module_id);
+    if (module_id != NULL &&
+        (!text_is_id(module) || !slice_to_array(module, call->module_id, sizeof(call->module_id)))) {
+        free(call);
+        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
+                        HUB_ID_MAX);
+    }
     call->hub = hub;
     memcpy(call->host, hub->host, sizeof(call->host));
     memcpy(call->device_id, hub->device_id, sizeof(call->device_id));
-    (void)slice_to_array(slice_str(module_id), call->module_id, sizeof(call->module_id));
     buf_init(&call->url, HUB_URL_MAX);
     buf_init_sensitive(&call->body, HUB_REQUEST_MAX);
     *ret = call;

@@ -195,17 +195,18 @@ static void on_created(void *data, const struct hub_answer *answer) {
 
 static enum edge_code flow_new(struct identities *ids, const char *module_id, const char *managed_by,
                                struct flow **ret, struct edge_error *err) {
-    if (!text_is_id(slice_str(module_id))) {
-        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
-                        HUB_ID_MAX);
-    }
     struct flow *f = calloc(1, sizeof(*f));
     if (f == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a module identity");
     }
     f->ids = ids;
     f->has_managed_by = managed_by != NULL;
-    (void)slice_to_array(slice_str(module_id), f->module_id, sizeof(f->module_id));
+    struct slice module = slice_str(module_id);
+    if (!text_is_id(module) || !slice_to_array(module, f->module_id, sizeof(f->module_id))) {
+        free(f);
+        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
+                        HUB_ID_MAX);
+    }
     if (!slice_to_array(slice_str(managed_by), f->managed_by, sizeof(f->managed_by))) {
         free(f);
         return edge_set(err, EDGE_INVALID, "managedBy is longer than %d bytes", HUB_ID_MAX);
@@ -263,15 +264,17 @@ enum edge_code identities_create(struct identities *ids, const char *module_id, 
 enum edge_code identities_update(struct identities *ids, const char *module_id,
                                  const char *generation_id, const char *managed_by, hub_done_fn *done,
                                  void *data, struct op *ret_op, struct edge_error *err) {
-    if (!text_is_token(slice_str(generation_id), HUB_GENERATION_MAX)) {
-        return edge_set(err, EDGE_INVALID, "not a generation id of a hub");
-    }
     struct flow *f;
     enum edge_code code = flow_new(ids, module_id, managed_by, &f, err);
     if (code != EDGE_OK) {
         return code;
     }
-    (void)slice_to_array(slice_str(generation_id), f->generation_id, sizeof(f->generation_id));
+    struct slice generation = slice_str(generation_id);
+    if (!text_is_token(generation, HUB_GENERATION_MAX) ||
+        !slice_to_array(generation, f->generation_id, sizeof(f->generation_id))) {
+        flow_free(f);
+        return edge_set(err, EDGE_INVALID, "not a generation id of a hub");
+    }
     return flow_start(f, done, data, ret_op, err);
 }
 

@@ -392,11 +392,12 @@ enum edge_code reconcile_start(struct reconcile *r, const char *hub_host, const 
     if (r->is_stopping) {
         return edge_set(err, EDGE_INVALID, "reconciliation of module keys was stopped");
     }
-    if (!text_is_host_port(slice_str(hub_host)) || !text_is_id(slice_str(device_id))) {
+    struct slice hub = slice_str(hub_host);
+    struct slice device = slice_str(device_id);
+    if (!text_is_host_port(hub) || !text_is_id(device) || !slice_to_array(hub, r->hub, sizeof(r->hub)) ||
+        !slice_to_array(device, r->device_id, sizeof(r->device_id))) {
         return edge_set(err, EDGE_INVALID, "hub name or device id is not usable");
     }
-    (void)slice_to_array(slice_str(hub_host), r->hub, sizeof(r->hub));
-    (void)slice_to_array(slice_str(device_id), r->device_id, sizeof(r->device_id));
     r->need_proof = need_proof;
     r->is_restart = true;
     if (r->phase == PHASE_BUSY) {

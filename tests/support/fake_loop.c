@@ -11,6 +11,7 @@
 
 #define QUEUE_MAX 256
 #define OPS_MAX   256
+#define START_MS  1000000
 
 struct loop_timer {
     struct loop_timer *next;
@@ -29,12 +30,15 @@ struct job {
     struct worker_job job;
     struct op op;
     uint64_t seq;
+    uint64_t queued_ms;
     bool canceled;
+    bool has_run;
     bool used;
 };
 
 static struct {
     uint64_t now_ms;
+    int64_t wall_jump_s;
     struct loop_timer *timers;
     struct post posts[QUEUE_MAX];
     unsigned post_cnt;
@@ -43,6 +47,8 @@ static struct {
     bool hold;
     enum edge_code fail;
     uint64_t seq;
+    bool (*pump)(void *data);
+    void *pump_data;
     struct op_table *ops;
 } fake;
 
@@ -53,13 +59,13 @@ static uint64_t mono_us(void *data) {
 
 static int64_t wall_s(void *data) {
     (void)data;
-    return FAKE_LOOP_WALL_S + (int64_t)(fake.now_ms / 1000);
+    return FAKE_LOOP_WALL_S + fake.wall_jump_s + (int64_t)((fake.now_ms - START_MS) / 1000);
 }
 
 void fake_loop_init(void) {
     static const struct clock_source source = {mono_us, wall_s, NULL};
     memset(&fake, 0, sizeof fake);
-    fake.now_ms = 1000000;
+    fake.now_ms = START_MS;
     if (op_table_new(OPS_MAX, &fake.ops, NULL) != EDGE_OK) {
         abort();
     }
@@ -145,7 +151,9 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
     if (fake.fail != EDGE_OK) {
         return edge_set(err, fake.fail, "the queue of the key store is full");
     }
-    assert(fake.job_cnt < QUEUE_MAX);
+    if (fake.job_cnt >= WORKER_QUEUE_MAX) {
+        return edge_set(err, EDGE_BUSY, "the queue of the key store is full");
+    }
     struct job *j = NULL;
     for (unsigned i = 0; j == NULL; i++) {
         j = fake.jobs[i].used ? NULL : &fake.jobs[i];
@@ -154,6 +162,7 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
     j->job = *job;
     j->used = true;
     j->seq = ++fake.seq;
+    j->queued_ms = fake.now_ms;
     fake.job_cnt++;
     if (op_add(fake.ops, cancel_job, j, &j->op, NULL) != EDGE_OK) {
         abort();
@@ -175,37 +184,67 @@ static bool run_post(void) {
     return true;
 }
 
-/* The oldest job that may run, or NULL. */
+static bool is_late(const struct job *j) {
+    return j->job.queue_timeout_ms != 0 && fake.now_ms - j->queued_ms > j->job.queue_timeout_ms;
+}
+
+static bool is_before(const struct job *a, const struct job *b) {
+    if (a->has_run != b->has_run) {
+        return a->has_run;
+    }
+    return a->job.urgent != b->job.urgent ? a->job.urgent : a->seq < b->seq;
+}
+
+/* The job whose turn it is, or NULL. */
 static struct job *next_job(void) {
     struct job *best = NULL;
     for (unsigned i = 0; i < QUEUE_MAX; i++) {
         struct job *j = &fake.jobs[i];
-        if (j->used && (!fake.hold || j->canceled) && (best == NULL || j->seq < best->seq)) {
+        bool is_due = j->used && (!fake.hold || j->canceled || j->has_run || is_late(j));
+        if (is_due && (best == NULL || is_before(j, best))) {
             best = j;
         }
     }
     return best;
 }
 
+/* Running a job and giving its result are two steps, so that a test can cancel in between. */
 static bool run_job(void) {
     struct job *next = next_job();
     if (next == NULL) {
         return false;
     }
+    bool is_timeout = !next->has_run && !next->canceled && is_late(next);
+    if (!next->has_run && !next->canceled && !is_timeout) {
+        next->has_run = true;
+        next->job.run(next->job.data);
+        return true;
+    }
     struct job j = *next;
     next->used = false;
     fake.job_cnt--;
     op_remove(fake.ops, j.op);
-    if (!j.canceled) {
-        j.job.run(j.job.data);
-    }
-    j.job.done(j.job.data, j.canceled ? EDGE_CANCELED : EDGE_OK);
+    j.job.done(j.job.data, j.canceled ? EDGE_CANCELED : is_timeout ? EDGE_TIMEOUT : EDGE_OK);
     return true;
 }
 
+bool fake_loop_step(void) {
+    return run_post() || run_job() || (fake.pump != NULL && fake.pump(fake.pump_data));
+}
+
 void fake_loop_run(void) {
-    while (run_post() || run_job()) {
+    for (unsigned i = 0; fake_loop_step(); i++) {
+        assert(i < 1000000);
     }
+}
+
+void fake_loop_jump_wall(int64_t s) {
+    fake.wall_jump_s += s;
+}
+
+void fake_loop_set_pump(bool (*pump)(void *data), void *data) {
+    fake.pump = pump;
+    fake.pump_data = data;
 }
 
 static struct loop_timer *earliest(void) {
@@ -228,6 +267,7 @@ void fake_loop_advance(uint64_t ms) {
         fake_loop_run();
     }
     fake.now_ms = end;
+    fake_loop_run();
 }
 
 void fake_worker_hold(bool hold) {

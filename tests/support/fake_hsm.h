@@ -1,0 +1,23 @@
+/*
+ * Stand-in for hsm.h with keys in plain memory and a switch for failures. Attestation is imitated: the blob of
+ * a challenge or an identity is taken as the key itself.
+ */
+#ifndef SUPPORT_FAKE_HSM_H
+#define SUPPORT_FAKE_HSM_H
+
+#include "hsm/hsm.h"
+
+/* The key of identity generation 1 and of the challenge until one is loaded: bytes 0x40 to 0x5f. The module
+ * root is bytes 0x60 to 0x7f. */
+struct hsm *fake_hsm_new(void);
+
+/* The next `cnt` operations that can fail do so with this code. */
+void fake_hsm_fail(struct hsm *h, unsigned cnt, enum edge_code code);
+
+/* Replaces the module root, as a cleared TPM would. */
+void fake_hsm_set_root(struct hsm *h, uint8_t first_byte);
+
+unsigned fake_hsm_derive_cnt(const struct hsm *h);
+unsigned fake_hsm_sign_cnt(const struct hsm *h);
+
+#endif
