@@ -1,5 +1,6 @@
 /*
- * Requests to the Device Provisioning Service. Meaning of the answers: dps_json.c; when to ask: the caller.
+ * Requests to the Device Provisioning Service. Meaning of the answers: dps_json.c; when to ask: the
+ * caller.
  */
 #include "cloud/dps.h"
 
@@ -134,8 +135,9 @@ out:
     return code;
 }
 
-enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys, const char *token,
-                            dps_done_fn *done, void *data, struct op *ret_op, struct edge_error *err) {
+enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
+                            const char *token, dps_done_fn *done, void *data, struct op *ret_op,
+                            struct edge_error *err) {
     if (keys->ek_len == 0 || keys->ek_len > HSM_PUBLIC_MAX || keys->srk_len == 0 ||
         keys->srk_len > HSM_PUBLIC_MAX) {
         return edge_set(err, EDGE_INVALID, "registration needs both public keys of the TPM");
@@ -152,7 +154,8 @@ enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation 
 }
 
 enum edge_code dps_operation(const struct dps *dps, const char *operation_id, const char *token,
-                             dps_done_fn *done, void *data, struct op *ret_op, struct edge_error *err) {
+                             dps_done_fn *done, void *data, struct op *ret_op,
+                             struct edge_error *err) {
     if (operation_id[0] == '\0' || token == NULL) {
         return edge_set(err, EDGE_INVALID, "polling needs an operation id and a token");
     }

@@ -1,5 +1,6 @@
 /*
- * Device Provisioning Service over HTTPS: one request in, one typed answer out, no policy. Loop thread only.
+ * Device Provisioning Service over HTTPS: one request in, one typed answer out, no policy. Loop
+ * thread only.
  */
 #ifndef CLOUD_DPS_H
 #define CLOUD_DPS_H
@@ -24,7 +25,7 @@
 /* Where and as whom; strings are borrowed for the life of the object, which outlives its calls. */
 struct dps {
     struct http_client *http;
-    const char *endpoint;        /* "https://host[:port]" */
+    const char *endpoint; /* "https://host[:port]" */
     const char *scope_id;
     const char *registration_id; /* as configured; lower-cased only in token resources */
 };
@@ -45,28 +46,30 @@ enum dps_kind {
 
 struct dps_answer {
     enum dps_kind kind;
-    enum edge_code code;      /* OK for CHALLENGE, ASSIGNING, ASSIGNED; else what err says */
-    struct edge_error err;    /* helpful text: what the service said, what it usually means, what to do */
-    int http_status;          /* 0: no answer */
-    uint32_t retry_after_ms;  /* 0: none given; at most DPS_RETRY_AFTER_MAX_MS */
-    int64_t date_wall_s;      /* Date of the verified peer, 0: none */
-    int64_t error_code;       /* service's errorCode, 0: none */
-    char said[REPLY_SAID_MAX]; /* service's message, cleaned and cut; also at the end of err's text */
+    enum edge_code code; /* OK for CHALLENGE, ASSIGNING, ASSIGNED; else what err says */
+    struct edge_error
+        err;         /* helpful text: what the service said, what it usually means, what to do */
+    int http_status; /* 0: no answer */
+    uint32_t retry_after_ms;   /* 0: none given; at most DPS_RETRY_AFTER_MAX_MS */
+    int64_t date_wall_s;       /* Date of the verified peer, 0: none */
+    int64_t error_code;        /* service's errorCode, 0: none */
+    char said[REPLY_SAID_MAX]; /* service's message, cleaned and cut; also at the end of err's text
+                                */
     char tracking_id[DPS_TEXT_MAX];
     char operation_id[DPS_TEXT_MAX];
     char hub[DPS_TEXT_MAX];
     char device_id[DPS_TEXT_MAX];
     char substatus[64];
-    struct slice blob;        /* decoded authenticationKey; valid during the callback */
+    struct slice blob; /* decoded authenticationKey; valid during the callback */
 };
 
 typedef void dps_done_fn(void *data, const struct dps_answer *answer);
 
-/* PUT register with the TPM's public keys. token NULL: first leg of the dance. done runs once, later;
- * after op_cancel with kind TRANSIENT and code CANCELED. ret_op may be NULL. Errors: INVALID, RANGE, BUSY,
- * NOMEM. */
-enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys, const char *token,
-                            dps_done_fn *done, void *data, struct op *ret_op,
+/* PUT register with the TPM's public keys. token NULL: first leg of the dance. done runs once,
+ * later; after op_cancel with kind TRANSIENT and code CANCELED. ret_op may be NULL. Errors:
+ * INVALID, RANGE, BUSY, NOMEM. */
+enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
+                            const char *token, dps_done_fn *done, void *data, struct op *ret_op,
                             struct edge_error *err) EDGE_NODISCARD;
 
 /* GET operation status; the rest as dps_register. */
@@ -75,6 +78,7 @@ enum edge_code dps_operation(const struct dps *dps, const char *operation_id, co
                              struct edge_error *err) EDGE_NODISCARD;
 
 /* Appends the audience of this device's tokens: "<scope>/registrations/<id>". */
-enum edge_code dps_audience(const struct dps *dps, struct buf *out, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code dps_audience(const struct dps *dps, struct buf *out,
+                            struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Mapping of provisioning messages. Every status and error code that the service documents gets its own
- * meaning here; anything that cannot be read is a transient fault of the path, never an assignment.
+ * Mapping of provisioning messages. Every status and error code that the service documents gets its
+ * own meaning here; anything that cannot be read is a transient fault of the path, never an
+ * assignment.
  */
 #include "cloud/dps_json.h"
 
@@ -52,15 +53,18 @@ static void fail(struct reading *r, enum dps_kind kind, enum edge_code code, con
     a->code = reply_error(r->reply, code, "DPS", a->error_code, a->said, &a->err, "%s", meaning);
 }
 
-/* What the service sent does not make sense: an incompatible or damaged answer, perhaps a proxy's. */
+/* What the service sent does not make sense: an incompatible or damaged answer, perhaps a proxy's.
+ */
 static void fail_unreadable(struct reading *r, const char *what) {
     fail(r, DPS_TRANSIENT, EDGE_PROTO,
-         "answer of '%.64s' is not usable: %.100s; is it the provisioning service, or a proxy in between?",
+         "answer of '%.64s' is not usable: %.100s; is it the provisioning service, or a proxy in "
+         "between?",
          r->dps->endpoint, what);
 }
 
 /* Copies the members of an error record; those that are missing or odd stay empty. */
-static void read_error_members(struct reading *r, const struct cJSON *obj, const char *message_name) {
+static void read_error_members(struct reading *r, const struct cJSON *obj,
+                               const char *message_name) {
     struct slice text;
     if (json_get_str(obj, message_name, &text, NULL) == EDGE_OK) {
         text_clean(text, r->answer->said, sizeof(r->answer->said));
@@ -74,7 +78,8 @@ static void read_error_members(struct reading *r, const struct cJSON *obj, const
     }
 }
 
-static enum edge_code read_blob(struct reading *r, const struct cJSON *obj, struct edge_error *err) {
+static enum edge_code read_blob(struct reading *r, const struct cJSON *obj,
+                                struct edge_error *err) {
     struct slice text;
     enum edge_code code = json_get_str(obj, "authenticationKey", &text, err);
     if (code != EDGE_OK) {
@@ -103,7 +108,8 @@ static void read_challenge(struct reading *r, const struct cJSON *root) {
         return;
     }
     fail(r, DPS_REFUSED, EDGE_DENIED,
-         "this TPM's endorsement key is not enrolled under registration id '%.64s' in ID scope '%.24s', "
+         "this TPM's endorsement key is not enrolled under registration id '%.64s' in ID scope "
+         "'%.24s', "
          "or the enrollment is disabled; `iotedge tpm info` prints what to enroll",
          r->dps->registration_id, r->dps->scope_id);
 }
@@ -111,18 +117,20 @@ static void read_challenge(struct reading *r, const struct cJSON *root) {
 static void read_refusal(struct reading *r) {
     char buf[REPLY_HINT_MAX];
     if (r->reply->status == 403) {
-        fail(r, DPS_REFUSED, EDGE_DENIED,
-             "%s", reply_refusal_hint(r->reply,
-                                      "provisioning is forbidden: look at the service's IP filter, private "
-                                      "endpoints and enrollment",
-                                      buf));
+        fail(r, DPS_REFUSED, EDGE_DENIED, "%s",
+             reply_refusal_hint(
+                 r->reply,
+                 "provisioning is forbidden: look at the service's IP filter, private "
+                 "endpoints and enrollment",
+                 buf));
         return;
     }
     fail(r, DPS_REFUSED, EDGE_DENIED, "the device's proof was refused for '%.64s': %s",
          r->dps->registration_id,
-         reply_refusal_hint(r->reply,
-                            "the enrollment was disabled or changed meanwhile, or this machine's clock is wrong",
-                            buf));
+         reply_refusal_hint(
+             r->reply,
+             "the enrollment was disabled or changed meanwhile, or this machine's clock is wrong",
+             buf));
 }
 
 static void read_bad_request(struct reading *r) {
@@ -137,7 +145,8 @@ static void read_bad_request(struct reading *r) {
         break;
     case ERROR_HUB_FORBIDDEN:
         fail(r, DPS_INVALID, EDGE_REMOTE,
-             "the provisioning service may not write to its hub: renew the linked hub's access policy");
+             "the provisioning service may not write to its hub: renew the linked hub's access "
+             "policy");
         break;
     default:
         fail(r, DPS_INVALID, EDGE_REMOTE,
@@ -154,7 +163,8 @@ static void read_not_found(struct reading *r) {
         return;
     }
     fail(r, DPS_NOT_FOUND, EDGE_NOT_FOUND,
-         "ID scope '%.24s' or registration id '%.64s' is unknown at '%.48s': compare `scope_id` with the "
+         "ID scope '%.24s' or registration id '%.64s' is unknown at '%.48s': compare `scope_id` "
+         "with the "
          "service's overview page",
          r->dps->scope_id, r->dps->registration_id, r->dps->endpoint);
 }
@@ -259,7 +269,8 @@ static void read_failed(struct reading *r, const struct cJSON *state) {
     const char *mend = "look at the enrollment and at its registration status in the service";
     switch (r->answer->error_code) {
     case ERROR_ALLOCATION:
-        mend = "no hub could be allocated: check the enrollment's allocation policy or its function";
+        mend =
+            "no hub could be allocated: check the enrollment's allocation policy or its function";
         break;
     case ERROR_NO_HUB:
         mend = "the service has no hub for this device: link an IoT Hub to it";
@@ -270,7 +281,8 @@ static void read_failed(struct reading *r, const struct cJSON *state) {
     default:
         break;
     }
-    fail(r, DPS_FAILED, EDGE_REMOTE, "registration of '%.64s' failed: %s", r->dps->registration_id, mend);
+    fail(r, DPS_FAILED, EDGE_REMOTE, "registration of '%.64s' failed: %s", r->dps->registration_id,
+         mend);
 }
 
 static void read_status(struct reading *r, const struct cJSON *root) {

@@ -13,12 +13,13 @@ enum dps_json_leg {
     DPS_JSON_OPERATION, /* poll */
 };
 
-/* Appends the body of a register request: registrationId and the tpm member with both public keys. */
+/* Appends the body of a register request: registrationId and the tpm member with both public keys.
+ */
 enum edge_code dps_json_register(const struct dps *dps, const struct hsm_attestation *keys,
                                  struct buf *out, struct edge_error *err) EDGE_NODISCARD;
 
-/* Interprets a complete HTTP answer of any status. Fills all of *ret; the blob's bytes are appended to
- * blob, whose maximum is HSM_BLOB_MAX, and ret->blob points there. */
+/* Interprets a complete HTTP answer of any status. Fills all of *ret; the blob's bytes are appended
+ * to blob, whose maximum is HSM_BLOB_MAX, and ret->blob points there. */
 void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct reply *reply,
                      struct dps_answer *ret, struct buf *blob);
 

@@ -1,6 +1,7 @@
 /*
- * Requests to the hub's identity registry: a fresh token from the HSM, then one HTTP call. A request is in
- * one of the two stages at any time; whichever it is, its completion ends or continues the request.
+ * Requests to the hub's identity registry: a fresh token from the HSM, then one HTTP call. A
+ * request is in one of the two stages at any time; whichever it is, its completion ends or
+ * continues the request.
  */
 #include "cloud/hub.h"
 
@@ -95,7 +96,8 @@ static void call_fail(struct hub_call *call, enum hub_kind kind, enum edge_code 
     struct hub_answer answer = {.kind = kind};
     if (call->is_canceled || code == EDGE_CANCELED) {
         answer.kind = HUB_LOCAL;
-        (void)edge_set(&answer.err, EDGE_CANCELED, "the request to hub '%.64s' was cancelled", call->host);
+        (void)edge_set(&answer.err, EDGE_CANCELED, "the request to hub '%.64s' was cancelled",
+                       call->host);
     } else {
         (void)edge_set(&answer.err, code, "%s", edge_code_name(code));
         if (err != NULL) {
@@ -126,13 +128,15 @@ static void on_http(void *data, const struct http_client_answer *http) {
     free(modules);
 }
 
-static void on_token(void *data, enum edge_code code, const char *token, const struct edge_error *err) {
+static void on_token(void *data, enum edge_code code, const char *token,
+                     const struct edge_error *err) {
     struct hub_call *call = data;
     if (call->is_canceled || code != EDGE_OK) {
         call_fail(call, HUB_LOCAL, code, err);
         return;
     }
-    struct http_client_header headers[4] = {{"Authorization", token}, {"Accept", "application/json"}};
+    struct http_client_header headers[4] = {{"Authorization", token},
+                                            {"Accept", "application/json"}};
     size_t cnt = 2;
     if (call->body.len > 0) {
         headers[cnt++] = (struct http_client_header){"Content-Type", "application/json"};
@@ -200,10 +204,11 @@ static enum edge_code call_new(struct hub *hub, const char *module_id, struct hu
         return edge_set(err, EDGE_NOMEM, "out of memory for a request to the hub");
     }
     struct slice module = slice_str(module_id);
-    if (module_id != NULL &&
-        (!text_is_id(module) || !slice_to_array(module, call->module_id, sizeof(call->module_id)))) {
+    if (module_id != NULL && (!text_is_id(module) ||
+                              !slice_to_array(module, call->module_id, sizeof(call->module_id)))) {
         free(call);
-        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
+        return edge_set(err, EDGE_INVALID,
+                        "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
                         HUB_ID_MAX);
     }
     call->hub = hub;
@@ -216,8 +221,8 @@ static enum edge_code call_new(struct hub *hub, const char *module_id, struct hu
 }
 
 /* Takes ownership of call. */
-static enum edge_code call_start(struct hub_call *call, hub_done_fn *done, void *data, struct op *ret_op,
-                                 struct edge_error *err) {
+static enum edge_code call_start(struct hub_call *call, hub_done_fn *done, void *data,
+                                 struct op *ret_op, struct edge_error *err) {
     struct hub *hub = call->hub;
     struct op_table *ops = loop_ops(hub->loop);
     call->done = done;
@@ -273,11 +278,13 @@ enum edge_code hub_get(struct hub *hub, const char *module_id, hub_done_fn *done
 }
 
 static enum edge_code put(struct hub *hub, const struct hub_module_spec *spec, bool has_if_match,
-                          hub_done_fn *done, void *data, struct op *ret_op, struct edge_error *err) {
+                          hub_done_fn *done, void *data, struct op *ret_op,
+                          struct edge_error *err) {
     bool has_keys = spec->primary != NULL && spec->secondary != NULL;
     if ((spec->primary != NULL) != (spec->secondary != NULL) ||
         (has_keys && (spec->primary->len != HUB_KEY_LEN || spec->secondary->len != HUB_KEY_LEN))) {
-        return edge_set(err, EDGE_INVALID, "a module has two keys of %d bytes or none", HUB_KEY_LEN);
+        return edge_set(err, EDGE_INVALID, "a module has two keys of %d bytes or none",
+                        HUB_KEY_LEN);
     }
     struct hub_call *call;
     enum edge_code code = call_new(hub, spec->module_id ? spec->module_id : "", &call, err);

@@ -1,6 +1,6 @@
 /*
- * IoT Hub identity registry over HTTPS, seen by one device: its module identities. One request in, one
- * typed answer out, no policy. Loop thread only.
+ * IoT Hub identity registry over HTTPS, seen by one device: its module identities. One request in,
+ * one typed answer out, no policy. Loop thread only.
  */
 #ifndef CLOUD_HUB_H
 #define CLOUD_HUB_H
@@ -17,16 +17,16 @@
 
 #include <stdint.h>
 
-#define HUB_API_VERSION  "2017-11-08-preview"
+#define HUB_API_VERSION        "2017-11-08-preview"
 #define HUB_TIMEOUT_MS         60000
 #define HUB_STALL_MS           30000
 #define HUB_RETRY_AFTER_MAX_MS 3600000
 #define HUB_BODY_MAX           (512 * 1024) /* bytes of an answer */
-#define HUB_MODULES_MAX        128 /* the service allows 50 per device */
-#define HUB_ID_MAX             128 /* bytes of a module or device id */
-#define HUB_HOST_MAX           259 /* DNS name, colon, port */
-#define HUB_GENERATION_MAX     63  /* bytes of a generation id */
-#define HUB_KEY_LEN            32  /* bytes of a module key */
+#define HUB_MODULES_MAX        128          /* the service allows 50 per device */
+#define HUB_ID_MAX             128          /* bytes of a module or device id */
+#define HUB_HOST_MAX           259          /* DNS name, colon, port */
+#define HUB_GENERATION_MAX     63           /* bytes of a generation id */
+#define HUB_KEY_LEN            32           /* bytes of a module key */
 
 struct hub;
 
@@ -39,7 +39,7 @@ enum hub_auth {
 
 struct hub_module {
     char module_id[HUB_ID_MAX + 1];
-    char managed_by[HUB_ID_MAX + 1]; /* "" when the hub has none */
+    char managed_by[HUB_ID_MAX + 1];            /* "" when the hub has none */
     char generation_id[HUB_GENERATION_MAX + 1]; /* "" when the hub sent none */
     enum hub_auth auth;
 };
@@ -58,12 +58,14 @@ enum hub_kind {
 
 struct hub_answer {
     enum hub_kind kind;
-    struct edge_error err;   /* text says what the hub said and what it means */
-    char said[REPLY_SAID_MAX]; /* the hub's message, cleaned and cut; also at the end of err's text */
-    int http_status;         /* 0: no answer */
-    uint32_t retry_after_ms; /* 0: none given; at most HUB_RETRY_AFTER_MAX_MS */
-    int64_t date_wall_s;     /* Date of the verified peer, 0: none */
-    const struct hub_module *modules; /* list: all; get, create, update: one; valid during the callback */
+    struct edge_error err;     /* text says what the hub said and what it means */
+    char said[REPLY_SAID_MAX]; /* the hub's message, cleaned and cut; also at the end of err's text
+                                */
+    int http_status;           /* 0: no answer */
+    uint32_t retry_after_ms;   /* 0: none given; at most HUB_RETRY_AFTER_MAX_MS */
+    int64_t date_wall_s;       /* Date of the verified peer, 0: none */
+    const struct hub_module
+        *modules; /* list: all; get, create, update: one; valid during the callback */
     size_t module_cnt;
 };
 
@@ -73,22 +75,22 @@ enum edge_code hub_new(struct loop *l, struct http_client *http, struct worker *
                        struct hub **ret, struct edge_error *err) EDGE_NODISCARD;
 void hub_free(struct hub *hub); /* no request may be in flight */
 
-/* The identity that later requests use; those in flight keep theirs. hub_host may carry ":port". Copied.
- * Errors: INVALID when a name is not usable, the identity then stays as it was. */
+/* The identity that later requests use; those in flight keep theirs. hub_host may carry ":port".
+ * Copied. Errors: INVALID when a name is not usable, the identity then stays as it was. */
 enum edge_code hub_set_identity(struct hub *hub, const char *hub_host, const char *device_id,
                                 uint64_t key_generation, struct edge_error *err) EDGE_NODISCARD;
 
-/* Requests: done runs once, later; after op_cancel with HUB_LOCAL and code CANCELED. Every request carries
- * a fresh token. ret_op may be NULL. Errors: RETRY without an identity, INVALID for a module id that no hub
- * would take, BUSY, NOMEM. An OK answer to get, create and update is about the module that was asked for.
- * Keys that an answer carries are not kept. */
+/* Requests: done runs once, later; after op_cancel with HUB_LOCAL and code CANCELED. Every request
+ * carries a fresh token. ret_op may be NULL. Errors: RETRY without an identity, INVALID for a
+ * module id that no hub would take, BUSY, NOMEM. An OK answer to get, create and update is about
+ * the module that was asked for. Keys that an answer carries are not kept. */
 enum edge_code hub_list(struct hub *hub, hub_done_fn *done, void *data, struct op *ret_op,
                         struct edge_error *err) EDGE_NODISCARD;
 enum edge_code hub_get(struct hub *hub, const char *module_id, hub_done_fn *done, void *data,
                        struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
-/* What a PUT says about the identity. primary and secondary NULL: authentication "none"; else two keys of
- * HUB_KEY_LEN bytes, copied into wiped memory. managed_by NULL: left out. */
+/* What a PUT says about the identity. primary and secondary NULL: authentication "none"; else two
+ * keys of HUB_KEY_LEN bytes, copied into wiped memory. managed_by NULL: left out. */
 struct hub_module_spec {
     const char *module_id;
     const char *managed_by;

@@ -1,6 +1,6 @@
 /*
- * Mapping of registry messages. Module records are checked member by member; the keys that the hub sends
- * along are wiped with the tree and never looked at.
+ * Mapping of registry messages. Module records are checked member by member; the keys that the hub
+ * sends along are wiped with the tree and never looked at.
  */
 #include "cloud/hub_json.h"
 
@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum edge_code hub_json_put(const struct hub_module_spec *spec, const char *device_id, struct buf *out,
-                            struct edge_error *err) {
+enum edge_code hub_json_put(const struct hub_module_spec *spec, const char *device_id,
+                            struct buf *out, struct edge_error *err) {
     struct json_writer w;
     json_begin(&w, out);
     json_object_open(&w, NULL);
@@ -58,7 +58,8 @@ static void fail(struct reading *r, enum hub_kind kind, enum edge_code code, con
 }
 
 static void fail_unreadable(struct reading *r, const char *what) {
-    fail(r, HUB_TRANSIENT, EDGE_PROTO, "answer of hub '%.64s' is not usable: %.100s", r->ask->hub_host, what);
+    fail(r, HUB_TRANSIENT, EDGE_PROTO, "answer of hub '%.64s' is not usable: %.100s",
+         r->ask->hub_host, what);
 }
 
 /* The hub has used several names for its message, and "ErrorCode:<name>;<text>" inside it. */
@@ -83,7 +84,8 @@ static bool said_code(const struct reading *r, const char *name) {
 
 static void read_refusal(struct reading *r) {
     if (said_code(r, "QuotaExceeded")) {
-        fail(r, HUB_THROTTLED, EDGE_RETRY, "the daily quota of hub '%.64s' is used up", r->ask->hub_host);
+        fail(r, HUB_THROTTLED, EDGE_RETRY, "the daily quota of hub '%.64s' is used up",
+             r->ask->hub_host);
         return;
     }
     char buf[REPLY_HINT_MAX];
@@ -121,15 +123,17 @@ static void read_failure_status(struct reading *r) {
         read_not_found(r);
         break;
     case 408:
-        fail(r, HUB_TRANSIENT, EDGE_RETRY, "hub '%.64s' waited too long for our request", r->ask->hub_host);
+        fail(r, HUB_TRANSIENT, EDGE_RETRY, "hub '%.64s' waited too long for our request",
+             r->ask->hub_host);
         break;
     case 409:
         fail(r, HUB_CONFLICT, EDGE_EXISTS, "module '%.64s' exists already at hub '%.64s'", module,
              r->ask->hub_host);
         break;
     case 412:
-        fail(r, HUB_STALE, EDGE_CONFLICT, "module '%.64s' was removed or changed meanwhile at hub '%.64s'",
-             module, r->ask->hub_host);
+        fail(r, HUB_STALE, EDGE_CONFLICT,
+             "module '%.64s' was removed or changed meanwhile at hub '%.64s'", module,
+             r->ask->hub_host);
         break;
     case 413:
         fail(r, HUB_INVALID, EDGE_REMOTE, "the device has as many modules as hub '%.64s' allows",
@@ -140,7 +144,8 @@ static void read_failure_status(struct reading *r) {
         break;
     default:
         if (status >= 500) {
-            fail(r, HUB_TRANSIENT, EDGE_RETRY, "hub '%.64s' has a fault of its own", r->ask->hub_host);
+            fail(r, HUB_TRANSIENT, EDGE_RETRY, "hub '%.64s' has a fault of its own",
+                 r->ask->hub_host);
         } else if (status >= 400) {
             fail(r, HUB_INVALID, EDGE_REMOTE, "hub '%.64s' rejected the request", r->ask->hub_host);
         } else {
@@ -150,7 +155,8 @@ static void read_failure_status(struct reading *r) {
     }
 }
 
-static enum edge_code read_auth(const struct cJSON *node, enum hub_auth *ret, struct edge_error *err) {
+static enum edge_code read_auth(const struct cJSON *node, enum hub_auth *ret,
+                                struct edge_error *err) {
     const struct cJSON *auth;
     enum edge_code code = json_get_object(node, "authentication", &auth, err);
     if (code == EDGE_NOT_FOUND) {
@@ -215,8 +221,9 @@ static enum edge_code read_module(const struct cJSON *node, struct hub_module *r
         !slice_to_array(managed_by, ret->managed_by, sizeof(ret->managed_by))) {
         return edge_set(err, EDGE_PARSE, "managedBy of '%s' is not usable", ret->module_id);
     }
-    if (generation.len > 0 && (!text_is_token(generation, HUB_GENERATION_MAX) ||
-                               !slice_to_array(generation, ret->generation_id, sizeof(ret->generation_id)))) {
+    if (generation.len > 0 &&
+        (!text_is_token(generation, HUB_GENERATION_MAX) ||
+         !slice_to_array(generation, ret->generation_id, sizeof(ret->generation_id)))) {
         return edge_set(err, EDGE_PARSE, "generationId of '%s' is not usable", ret->module_id);
     }
     return EDGE_OK;
@@ -292,8 +299,8 @@ static void read_success(struct reading *r, struct hub_module **ret_modules) {
     }
 }
 
-void hub_json_answer(const struct hub_json_ask *ask, const struct reply *reply, struct hub_answer *ret,
-                     struct hub_module **ret_modules) {
+void hub_json_answer(const struct hub_json_ask *ask, const struct reply *reply,
+                     struct hub_answer *ret, struct hub_module **ret_modules) {
     *ret = (struct hub_answer){.kind = HUB_OK,
                                .http_status = reply->status,
                                .retry_after_ms = reply->retry_after_ms,

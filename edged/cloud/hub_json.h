@@ -22,12 +22,12 @@ struct hub_json_ask {
 };
 
 /* Appends the body of a PUT. out should be sensitive when the keys are there. */
-enum edge_code hub_json_put(const struct hub_module_spec *spec, const char *device_id, struct buf *out,
-                            struct edge_error *err) EDGE_NODISCARD;
+enum edge_code hub_json_put(const struct hub_module_spec *spec, const char *device_id,
+                            struct buf *out, struct edge_error *err) EDGE_NODISCARD;
 
-/* Interprets a complete HTTP answer of any status. Fills all of *ret; *ret_modules (to be freed with
- * free()) is what ret->modules points to, NULL when there are none. */
-void hub_json_answer(const struct hub_json_ask *ask, const struct reply *reply, struct hub_answer *ret,
-                     struct hub_module **ret_modules);
+/* Interprets a complete HTTP answer of any status. Fills all of *ret; *ret_modules (to be freed
+ * with free()) is what ret->modules points to, NULL when there are none. */
+void hub_json_answer(const struct hub_json_ask *ask, const struct reply *reply,
+                     struct hub_answer *ret, struct hub_module **ret_modules);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Common part of the answers of cloud services: dates, waiting times, and error texts that put the meaning
- * and the mend first, so that a long foreign message is what gets cut.
+ * Common part of the answers of cloud services: dates, waiting times, and error texts that put the
+ * meaning and the mend first, so that a long foreign message is what gets cut.
  */
 #include "cloud/reply.h"
 
@@ -28,13 +28,15 @@ int64_t reply_skew_s(const struct reply *r) {
     return skew > REPLY_SKEW_MAX_S || skew < -REPLY_SKEW_MAX_S ? skew : 0;
 }
 
-const char *reply_refusal_hint(const struct reply *r, const char *otherwise, char buf[REPLY_HINT_MAX]) {
+const char *reply_refusal_hint(const struct reply *r, const char *otherwise,
+                               char buf[REPLY_HINT_MAX]) {
     int64_t skew = reply_skew_s(r);
     if (skew == 0) {
         return otherwise;
     }
     (void)snprintf(buf, REPLY_HINT_MAX,
-                   "this machine's clock is %" PRId64 " s %s the service's, so tokens do not hold: set it",
+                   "this machine's clock is %" PRId64
+                   " s %s the service's, so tokens do not hold: set it",
                    skew > 0 ? skew : -skew, skew > 0 ? "ahead of" : "behind");
     return buf;
 }
@@ -52,6 +54,7 @@ enum edge_code reply_error(const struct reply *r, enum edge_code code, const cha
         (void)snprintf(number, sizeof(number), " (%" PRId64 ")", error_code);
     }
     bool has_said = said[0] != '\0';
-    return edge_set_native(err, code, EDGE_DOMAIN_HTTP, r->status, "%s; %s said %d%s%s%s%s", meaning, who,
-                           r->status, number, has_said ? ": '" : "", said, has_said ? "'" : "");
+    return edge_set_native(err, code, EDGE_DOMAIN_HTTP, r->status, "%s; %s said %d%s%s%s%s",
+                           meaning, who, r->status, number, has_said ? ": '" : "", said,
+                           has_said ? "'" : "");
 }

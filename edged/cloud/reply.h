@@ -1,5 +1,6 @@
 /*
- * What the message mappings of the cloud services need to know of an HTTP answer. Pure but for the clock.
+ * What the message mappings of the cloud services need to know of an HTTP answer. Pure but for the
+ * clock.
  */
 #ifndef CLOUD_REPLY_H
 #define CLOUD_REPLY_H
@@ -15,11 +16,11 @@
 #define REPLY_HINT_MAX   128
 
 struct reply {
-    int status;              /* HTTP status */
+    int status; /* HTTP status */
     struct slice body;
     uint32_t retry_after_ms; /* 0: none given */
     int64_t now_wall_s;
-    int64_t date_wall_s;     /* Date of a peer with verified TLS, 0: none */
+    int64_t date_wall_s; /* Date of a peer with verified TLS, 0: none */
 };
 
 /* Takes the facts of a complete answer (a->code is OK); slices are borrowed from it. */
@@ -29,9 +30,11 @@ void reply_init(struct reply *r, const struct http_client_answer *a, uint32_t re
 int64_t reply_skew_s(const struct reply *r);
 
 /* Why a service may have refused a token: our clock's error when it shows, else `otherwise`. */
-const char *reply_refusal_hint(const struct reply *r, const char *otherwise, char buf[REPLY_HINT_MAX]);
+const char *reply_refusal_hint(const struct reply *r, const char *otherwise,
+                               char buf[REPLY_HINT_MAX]);
 
-/* Fills *err with "<meaning>; <who> said <status>[ (<error_code>)][: '<said>']". error_code 0: none. */
+/* Fills *err with "<meaning>; <who> said <status>[ (<error_code>)][: '<said>']". error_code 0:
+ * none. */
 enum edge_code reply_error(const struct reply *r, enum edge_code code, const char *who,
                            int64_t error_code, const char *said, struct edge_error *err,
                            const char *meaning_fmt, ...) EDGE_PRINTF(7, 8);

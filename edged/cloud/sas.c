@@ -1,6 +1,6 @@
 /*
- * Token text and the worker job that signs it. The job carries copies only; the token lives in wiped memory
- * for the length of one callback.
+ * Token text and the worker job that signs it. The job carries copies only; the token lives in
+ * wiped memory for the length of one callback.
  */
 #include "cloud/sas.h"
 
@@ -56,8 +56,9 @@ static enum edge_code append_signature(const uint8_t mac[HSM_MAC_LEN], struct bu
     return code;
 }
 
-enum edge_code sas_format(struct slice resource, int64_t expiry_wall_s, const uint8_t mac[HSM_MAC_LEN],
-                          const char *key_name, struct buf *out, struct edge_error *err) {
+enum edge_code sas_format(struct slice resource, int64_t expiry_wall_s,
+                          const uint8_t mac[HSM_MAC_LEN], const char *key_name, struct buf *out,
+                          struct edge_error *err) {
     enum edge_code code = buf_append_str(out, "SharedAccessSignature sr=", err);
     if (code == EDGE_OK) {
         code = buf_append_slice(out, resource, err);
@@ -101,7 +102,8 @@ static void job_done(void *data, enum edge_code code) {
     if (code == EDGE_CANCELED) {
         (void)edge_set(&job->err, code, "signing of a token was cancelled");
     } else if (code != EDGE_OK) {
-        (void)edge_set(&job->err, code, "the key store was busy for %d s", SAS_QUEUE_TIMEOUT_MS / 1000);
+        (void)edge_set(&job->err, code, "the key store was busy for %d s",
+                       SAS_QUEUE_TIMEOUT_MS / 1000);
     } else {
         code = job->code;
     }

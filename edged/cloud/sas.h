@@ -19,8 +19,8 @@
 
 #include <stdint.h>
 
-#define SAS_TTL_S        900  /* life of a token: one request and its retries at a slow peer */
-#define SAS_AUDIENCE_MAX 1024 /* bytes before encoding */
+#define SAS_TTL_S            900   /* life of a token: one request and its retries at a slow peer */
+#define SAS_AUDIENCE_MAX     1024  /* bytes before encoding */
 #define SAS_QUEUE_TIMEOUT_MS 30000 /* longest wait for the key store */
 
 enum sas_key {
@@ -36,22 +36,25 @@ struct sas_request {
     int64_t expiry_wall_s; /* absolute */
 };
 
-/* Result on the loop thread, exactly once, later. token: NUL-terminated, valid during the call, NULL unless
- * code is OK. */
+/* Result on the loop thread, exactly once, later. token: NUL-terminated, valid during the call,
+ * NULL unless code is OK. */
 typedef void sas_done_fn(void *data, enum edge_code code, const char *token,
                          const struct edge_error *err);
 
-/* Signs on the worker (urgent). ret_op may be NULL. Errors: INVALID (no audience), RANGE, BUSY, NOMEM. */
+/* Signs on the worker (urgent). ret_op may be NULL. Errors: INVALID (no audience), RANGE, BUSY,
+ * NOMEM. */
 enum edge_code sas_mint(struct worker *w, struct hsm *h, const struct sas_request *req,
                         sas_done_fn *done, void *data, struct op *ret_op,
                         struct edge_error *err) EDGE_NODISCARD;
 
 /* Appends the encoded resource. Pure. */
-enum edge_code sas_resource(struct slice audience, struct buf *out, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code sas_resource(struct slice audience, struct buf *out,
+                            struct edge_error *err) EDGE_NODISCARD;
 
-/* Appends the token text for a finished HMAC. Pure; out should be sensitive. After an error the appended
- * part is incomplete. */
-enum edge_code sas_format(struct slice resource, int64_t expiry_wall_s, const uint8_t mac[HSM_MAC_LEN],
-                          const char *key_name, struct buf *out, struct edge_error *err) EDGE_NODISCARD;
+/* Appends the token text for a finished HMAC. Pure; out should be sensitive. After an error the
+ * appended part is incomplete. */
+enum edge_code sas_format(struct slice resource, int64_t expiry_wall_s,
+                          const uint8_t mac[HSM_MAC_LEN], const char *key_name, struct buf *out,
+                          struct edge_error *err) EDGE_NODISCARD;
 
 #endif

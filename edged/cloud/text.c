@@ -1,5 +1,6 @@
 /*
- * Character classes and lengths of foreign names, and the cleaning of foreign messages for our error texts.
+ * Character classes and lengths of foreign names, and the cleaning of foreign messages for our
+ * error texts.
  */
 #include "cloud/text.h"
 

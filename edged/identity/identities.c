@@ -1,6 +1,7 @@
 /*
- * Sequences of registry requests for one module identity. A sequence has one step in flight at any time; the
- * step's completion starts the next or ends the sequence, so that an interrupted one can be begun again.
+ * Sequences of registry requests for one module identity. A sequence has one step in flight at any
+ * time; the step's completion starts the next or ends the sequence, so that an interrupted one can
+ * be begun again.
  */
 #include "identity/identities.h"
 
@@ -14,16 +15,17 @@ struct flow {
     struct op self;
     struct op inner; /* the step in flight */
     bool is_canceled;
-    bool is_retried;   /* the update has been repeated after a transient fault */
-    bool is_create;    /* the generation id is the hub's, not the caller's */
-    bool has_redone;   /* keys were derived again for a newer generation */
+    bool is_retried; /* the update has been repeated after a transient fault */
+    bool is_create;  /* the generation id is the hub's, not the caller's */
+    bool has_redone; /* keys were derived again for a newer generation */
     bool has_managed_by;
     char module_id[HUB_ID_MAX + 1];
     char managed_by[HUB_ID_MAX + 1];
     char generation_id[MODULE_KEY_ID_MAX + 1];
     struct secret primary;
     struct secret secondary;
-    struct edge_error conflict; /* why create was refused, while the existing identity is looked at */
+    struct edge_error
+        conflict; /* why create was refused, while the existing identity is looked at */
     hub_done_fn *done;
     void *data;
 };
@@ -53,7 +55,8 @@ static void flow_fail(struct flow *f, enum edge_code code, const struct edge_err
 static bool flow_end_canceled(struct flow *f) {
     if (f->is_canceled) {
         struct edge_error err = {0};
-        (void)edge_set(&err, EDGE_CANCELED, "work on module identity '%.64s' was cancelled", f->module_id);
+        (void)edge_set(&err, EDGE_CANCELED, "work on module identity '%.64s' was cancelled",
+                       f->module_id);
         flow_fail(f, EDGE_CANCELED, &err);
     }
     return f->is_canceled;
@@ -128,8 +131,8 @@ static void on_keys(void *data, enum edge_code code, const struct secret *primar
 }
 
 static enum edge_code start_derive(struct flow *f, struct edge_error *err) {
-    return module_keys_pair(f->ids->keys, slice_str(f->module_id), slice_str(f->generation_id), on_keys, f,
-                            &f->inner, err);
+    return module_keys_pair(f->ids->keys, slice_str(f->module_id), slice_str(f->generation_id),
+                            on_keys, f, &f->inner, err);
 }
 
 /* The hub's record of the identity is known: goes on to the keys. */
@@ -137,7 +140,8 @@ static void on_known(struct flow *f, const struct hub_module *module) {
     struct edge_error err = {0};
     enum edge_code code;
     if (module->generation_id[0] == '\0') {
-        code = edge_set(&err, EDGE_PROTO, "the hub gave module '%.64s' no generation id", f->module_id);
+        code = edge_set(&err, EDGE_PROTO, "the hub gave module '%.64s' no generation id",
+                        f->module_id);
     } else {
         memcpy(f->generation_id, module->generation_id, sizeof(module->generation_id));
         code = start_derive(f, &err);
@@ -193,8 +197,8 @@ static void on_created(void *data, const struct hub_answer *answer) {
     }
 }
 
-static enum edge_code flow_new(struct identities *ids, const char *module_id, const char *managed_by,
-                               struct flow **ret, struct edge_error *err) {
+static enum edge_code flow_new(struct identities *ids, const char *module_id,
+                               const char *managed_by, struct flow **ret, struct edge_error *err) {
     struct flow *f = calloc(1, sizeof(*f));
     if (f == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a module identity");
@@ -204,7 +208,8 @@ static enum edge_code flow_new(struct identities *ids, const char *module_id, co
     struct slice module = slice_str(module_id);
     if (!text_is_id(module) || !slice_to_array(module, f->module_id, sizeof(f->module_id))) {
         free(f);
-        return edge_set(err, EDGE_INVALID, "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
+        return edge_set(err, EDGE_INVALID,
+                        "not a module id: 1 to %d letters, digits and -.+%%_#*?!(),:=@$'",
                         HUB_ID_MAX);
     }
     if (!slice_to_array(slice_str(managed_by), f->managed_by, sizeof(f->managed_by))) {
@@ -227,8 +232,8 @@ static enum edge_code flow_start(struct flow *f, hub_done_fn *done, void *data, 
         return code;
     }
     if (f->is_create) {
-        const struct hub_module_spec spec = {.module_id = f->module_id,
-                                             .managed_by = f->has_managed_by ? f->managed_by : NULL};
+        const struct hub_module_spec spec = {
+            .module_id = f->module_id, .managed_by = f->has_managed_by ? f->managed_by : NULL};
         code = hub_create(f->ids->hub, &spec, on_created, f, &f->inner, err);
     } else {
         code = start_derive(f, err);
@@ -244,14 +249,14 @@ static enum edge_code flow_start(struct flow *f, hub_done_fn *done, void *data, 
     return EDGE_OK;
 }
 
-enum edge_code identities_list(struct identities *ids, hub_done_fn *done, void *data, struct op *ret_op,
-                               struct edge_error *err) {
+enum edge_code identities_list(struct identities *ids, hub_done_fn *done, void *data,
+                               struct op *ret_op, struct edge_error *err) {
     return hub_list(ids->hub, done, data, ret_op, err);
 }
 
-enum edge_code identities_create(struct identities *ids, const char *module_id, const char *managed_by,
-                                 hub_done_fn *done, void *data, struct op *ret_op,
-                                 struct edge_error *err) {
+enum edge_code identities_create(struct identities *ids, const char *module_id,
+                                 const char *managed_by, hub_done_fn *done, void *data,
+                                 struct op *ret_op, struct edge_error *err) {
     struct flow *f;
     enum edge_code code = flow_new(ids, module_id, managed_by, &f, err);
     if (code != EDGE_OK) {
@@ -262,8 +267,9 @@ enum edge_code identities_create(struct identities *ids, const char *module_id, 
 }
 
 enum edge_code identities_update(struct identities *ids, const char *module_id,
-                                 const char *generation_id, const char *managed_by, hub_done_fn *done,
-                                 void *data, struct op *ret_op, struct edge_error *err) {
+                                 const char *generation_id, const char *managed_by,
+                                 hub_done_fn *done, void *data, struct op *ret_op,
+                                 struct edge_error *err) {
     struct flow *f;
     enum edge_code code = flow_new(ids, module_id, managed_by, &f, err);
     if (code != EDGE_OK) {

@@ -1,6 +1,6 @@
 /*
- * A map for look-up and a list in order of use. Age is checked on every look-up; a timer that runs only while
- * there are keys removes those that nobody asks for, so that they do not stay in memory.
+ * A map for look-up and a list in order of use. Age is checked on every look-up; a timer that runs
+ * only while there are keys removes those that nobody asks for, so that they do not stay in memory.
  */
 #include "identity/module_cache.h"
 
@@ -82,7 +82,7 @@ static void on_timer(void *data) {
     struct module_cache *c = data;
     uint64_t now_ms = clock_mono_ms();
     uint64_t next_ms = UINT64_MAX;
-    list_for_each(pos, tmp, &c->lru) {
+    list_for_each (pos, tmp, &c->lru) {
         struct module_cache_entry *e = LIST_ENTRY(pos, struct module_cache_entry, node);
         if (e->expires_ms <= now_ms) {
             entry_remove(c, e);
@@ -141,7 +141,7 @@ struct mac_key *module_cache_get(struct module_cache *c, const struct module_cac
 static void make_room(struct module_cache *c, const struct module_cache_key *key) {
     struct module_cache_entry *oldest = NULL;
     size_t cnt = 0;
-    list_for_each(pos, tmp, &c->lru) {
+    list_for_each (pos, tmp, &c->lru) {
         struct module_cache_entry *e = LIST_ENTRY(pos, struct module_cache_entry, node);
         if (is_same_module(&e->key, key)) {
             oldest = oldest ? oldest : e;
@@ -155,7 +155,8 @@ static void make_room(struct module_cache *c, const struct module_cache_key *key
     }
 }
 
-struct module_cache_entry *module_cache_put(struct module_cache *c, const struct module_cache_key *key,
+struct module_cache_entry *module_cache_put(struct module_cache *c,
+                                            const struct module_cache_key *key,
                                             struct mac_key *mac) {
     struct module_cache_entry *e = calloc(1, sizeof(*e));
     if (e == NULL) {

@@ -1,6 +1,7 @@
 /*
  * Cache of prepared module keys: bounded in all (MODULE_KEY_CACHE_MAX) and per module
- * (MODULE_KEY_CACHE_PER_MODULE), least recently used goes first, each key for a fixed time. Loop thread only.
+ * (MODULE_KEY_CACHE_PER_MODULE), least recently used goes first, each key for a fixed time. Loop
+ * thread only.
  */
 #ifndef IDENTITY_MODULE_CACHE_H
 #define IDENTITY_MODULE_CACHE_H
@@ -16,7 +17,8 @@
 /* Unambiguous bytes of a module_key_id, the module's part first. */
 struct module_cache_key {
     size_t len;
-    size_t module_len; /* bytes that name the module: bytes[1 .. 1 + module_len) and the length before */
+    size_t module_len; /* bytes that name the module: bytes[1 .. 1 + module_len) and the length
+                          before */
     uint8_t bytes[MODULE_CACHE_KEY_MAX];
 };
 
@@ -34,10 +36,11 @@ void module_cache_free(struct module_cache *c); /* NULL allowed */
 /* The key, or NULL when it is not there or too old. Borrowed until the next call on the cache. */
 struct mac_key *module_cache_get(struct module_cache *c, const struct module_cache_key *key);
 
-/* Keeps mac and takes ownership of it, evicting what must go. The entry is referenced for the caller, so that
- * the key lives until module_cache_unref whatever happens to the cache. NULL when memory is short: mac then
- * stays the caller's. */
-struct module_cache_entry *module_cache_put(struct module_cache *c, const struct module_cache_key *key,
+/* Keeps mac and takes ownership of it, evicting what must go. The entry is referenced for the
+ * caller, so that the key lives until module_cache_unref whatever happens to the cache. NULL when
+ * memory is short: mac then stays the caller's. */
+struct module_cache_entry *module_cache_put(struct module_cache *c,
+                                            const struct module_cache_key *key,
                                             struct mac_key *mac);
 void module_cache_unref(struct module_cache_entry *e);
 

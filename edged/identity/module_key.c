@@ -1,6 +1,6 @@
 /*
- * Derivation of module keys: the context of the HMAC, the jobs on the worker, and who waits for which.
- * What is kept afterwards is module_cache.c's matter.
+ * Derivation of module keys: the context of the HMAC, the jobs on the worker, and who waits for
+ * which. What is kept afterwards is module_cache.c's matter.
  */
 #include "identity/module_key.h"
 
@@ -67,8 +67,8 @@ struct pair {
 };
 
 static void context_add(struct context *c, struct slice part) {
-    const uint8_t len[4] = {(uint8_t)(part.len >> 24), (uint8_t)(part.len >> 16), (uint8_t)(part.len >> 8),
-                            (uint8_t)part.len};
+    const uint8_t len[4] = {(uint8_t)(part.len >> 24), (uint8_t)(part.len >> 16),
+                            (uint8_t)(part.len >> 8), (uint8_t)part.len};
     memcpy(c->bytes + c->len, len, sizeof(len));
     memcpy(c->bytes + c->len + sizeof(len), part.ptr, part.len);
     c->len += sizeof(len) + part.len;
@@ -132,14 +132,15 @@ size_t module_keys_cnt(const struct module_keys *k) {
 
 void module_keys_drop(struct module_keys *k) {
     module_cache_drop(k->cache);
-    list_for_each(pos, tmp, &k->flights) {
+    list_for_each (pos, tmp, &k->flights) {
         LIST_ENTRY(pos, struct flight, node)->is_closed = true;
     }
 }
 
 static void flight_run(void *data) {
     struct flight *f = data;
-    f->code = hsm_root_derive(f->hsm, slice_make(f->context.bytes, f->context.len), &f->secret, &f->err);
+    f->code =
+        hsm_root_derive(f->hsm, slice_make(f->context.bytes, f->context.len), &f->secret, &f->err);
 }
 
 static void waiter_finish(struct waiter *w, enum edge_code code, struct mac_key *key,
@@ -178,7 +179,8 @@ static void flight_done(void *data, enum edge_code job_code) {
     struct mac_key *key = NULL;
     enum edge_code code = flight_key(f, job_code, &key);
     secret_clear(&f->secret);
-    /* Requests made by the callbacks below start a derivation of their own unless the key is kept. */
+    /* Requests made by the callbacks below start a derivation of their own unless the key is kept.
+     */
     list_remove(&f->node);
     k->flight_cnt--;
     struct module_cache_entry *entry = NULL;
@@ -198,7 +200,7 @@ static void flight_done(void *data, enum edge_code job_code) {
 }
 
 static struct flight *flight_find(const struct module_keys *k, const struct module_cache_key *key) {
-    list_for_each(pos, tmp, &k->flights) {
+    list_for_each (pos, tmp, &k->flights) {
         struct flight *f = LIST_ENTRY(pos, struct flight, node);
         if (!f->is_closed && module_cache_key_eq(&f->key, key)) {
             return f;
@@ -247,8 +249,8 @@ static enum edge_code flight_join(struct flight *f, module_key_done_fn *done, vo
 }
 
 static enum edge_code flight_start(struct module_keys *k, const struct module_cache_key *key,
-                                   const struct context *context, module_key_done_fn *done, void *data,
-                                   struct op *ret_op, struct edge_error *err) {
+                                   const struct context *context, module_key_done_fn *done,
+                                   void *data, struct op *ret_op, struct edge_error *err) {
     if (k->flight_cnt >= MODULE_KEY_IN_FLIGHT_MAX) {
         return edge_set(err, EDGE_BUSY, "too many module keys are being derived");
     }

@@ -3,7 +3,8 @@
  *
  *   K = HMAC(root, LP("edged module key 1") || LP(module id) || LP(key id) || LP(generation id))
  *
- * LP(x) is a 32 bit big-endian length and the bytes, so that no two modules share an input. Loop thread only.
+ * LP(x) is a 32 bit big-endian length and the bytes, so that no two modules share an input. Loop
+ * thread only.
  */
 #ifndef IDENTITY_MODULE_KEY_H
 #define IDENTITY_MODULE_KEY_H
@@ -41,30 +42,30 @@ enum edge_code module_keys_new(struct loop *l, struct worker *w, struct hsm *h, 
                                struct module_keys **ret, struct edge_error *err) EDGE_NODISCARD;
 void module_keys_free(struct module_keys *k); /* no derivation may be in flight */
 
-/* Warm path: the cached key ready to sign, or NULL (also for ids that derive would refuse). Borrowed until
- * the next call on this object. No allocation, no HSM command. */
+/* Warm path: the cached key ready to sign, or NULL (also for ids that derive would refuse).
+ * Borrowed until the next call on this object. No allocation, no HSM command. */
 struct mac_key *module_keys_cached(struct module_keys *k, const struct module_key_id *id);
 
-/* Derives (one HSM command), caches unless the lifetime is 0, and hands out the key: borrowed during done.
- * Requests for the same key that are in flight share one command. done runs once, later; a cancelled request
- * ends with CANCELED when its command has ended. ret_op may be NULL. Errors: INVALID (key id, empty names),
- * RANGE (long names), BUSY, NOMEM. */
+/* Derives (one HSM command), caches unless the lifetime is 0, and hands out the key: borrowed
+ * during done. Requests for the same key that are in flight share one command. done runs once,
+ * later; a cancelled request ends with CANCELED when its command has ended. ret_op may be NULL.
+ * Errors: INVALID (key id, empty names), RANGE (long names), BUSY, NOMEM. */
 typedef void module_key_done_fn(void *data, enum edge_code code, struct mac_key *key,
                                 const struct edge_error *err);
 enum edge_code module_keys_derive(struct module_keys *k, const struct module_key_id *id,
                                   module_key_done_fn *done, void *data, struct op *ret_op,
                                   struct edge_error *err) EDGE_NODISCARD;
 
-/* The two keys as the hub stores them (MODULE_KEY_LEN bytes each), not cached; secrets are borrowed during
- * done and NULL unless code is OK. Errors as module_keys_derive. */
+/* The two keys as the hub stores them (MODULE_KEY_LEN bytes each), not cached; secrets are borrowed
+ * during done and NULL unless code is OK. Errors as module_keys_derive. */
 typedef void module_key_pair_fn(void *data, enum edge_code code, const struct secret *primary,
                                 const struct secret *secondary, const struct edge_error *err);
 enum edge_code module_keys_pair(struct module_keys *k, struct slice module, struct slice generation,
                                 module_key_pair_fn *done, void *data, struct op *ret_op,
                                 struct edge_error *err) EDGE_NODISCARD;
 
-/* Forgets every cached key, as after a change of the root; derivations in flight are handed out but not
- * cached. */
+/* Forgets every cached key, as after a change of the root; derivations in flight are handed out but
+ * not cached. */
 void module_keys_drop(struct module_keys *k);
 
 /* Keys in the cache. */

@@ -1,7 +1,8 @@
 /*
- * One sequence at a time: load state, list the hub's identities, update those that can carry our keys, save
- * state. At most one step is in flight; a stop or a restart lets it end first. Identities that were updated
- * are remembered over retries, so that a hub that throttles is not asked twice for the same.
+ * One sequence at a time: load state, list the hub's identities, update those that can carry our
+ * keys, save state. At most one step is in flight; a stop or a restart lets it end first.
+ * Identities that were updated are remembered over retries, so that a hub that throttles is not
+ * asked twice for the same.
  */
 #include "identity/reconcile.h"
 
@@ -51,8 +52,8 @@ struct reconcile {
     char hub[HUB_HOST_MAX + 1]; /* as last asked for; job.wanted follows when a sequence begins */
     char device_id[HUB_ID_MAX + 1];
     bool need_proof;
-    bool has_proof;   /* on_device_key(true) has been said */
-    bool is_restart;  /* begin anew when the step in flight has ended */
+    bool has_proof;  /* on_device_key(true) has been said */
+    bool is_restart; /* begin anew when the step in flight has ended */
     bool is_stopping;
     uint8_t root[HSM_FINGERPRINT_LEN]; /* the one that tasks were done for */
     struct task *tasks;
@@ -60,7 +61,7 @@ struct reconcile {
     size_t current;
     unsigned redo_cnt; /* repetitions of the current task for a newer generation */
     unsigned updated_cnt;
-    unsigned failed_cnt; /* identities left over in this round */
+    unsigned failed_cnt;       /* identities left over in this round */
     struct edge_error failure; /* of the last one */
     uint32_t failure_retry_after_ms;
     void (*stopped)(void *data);
@@ -78,7 +79,8 @@ static void forget_tasks(struct reconcile *r) {
     r->task_cnt = 0;
 }
 
-/* Lets a pending stop or restart take over at the end of a step; false when the step's result counts. */
+/* Lets a pending stop or restart take over at the end of a step; false when the step's result
+ * counts. */
 static bool is_interrupted(struct reconcile *r) {
     r->step = OP_NONE;
     if (!r->is_stopping && !r->is_restart) {
@@ -89,10 +91,11 @@ static bool is_interrupted(struct reconcile *r) {
     return true;
 }
 
-static void retry_later(struct reconcile *r, const struct edge_error *err, uint32_t retry_after_ms) {
+static void retry_later(struct reconcile *r, const struct edge_error *err,
+                        uint32_t retry_after_ms) {
     uint32_t delay_ms = backoff_next(&r->backoff, retry_after_ms);
-    log_warn("Could not bring the module keys at hub %s in line: %s; retrying in %u s", log_quote_str(r->hub),
-             edge_error_text(err), (delay_ms + 999) / 1000);
+    log_warn("Could not bring the module keys at hub %s in line: %s; retrying in %u s",
+             log_quote_str(r->hub), edge_error_text(err), (delay_ms + 999) / 1000);
     r->phase = PHASE_WAITING;
     loop_timer_start(r->timer, delay_ms);
 }
@@ -112,9 +115,6 @@ static void finish(struct reconcile *r) {
     r->phase = PHASE_IDLE;
     forget_tasks(r);
     backoff_reset(&r->backoff);
-    if (cnt > 0) {
-        log_info("%u module identities at hub %s carry our keys now", cnt, log_quote_str(r->hub));
-    }
     r->events.on_done(r->events.data, cnt);
 }
 
@@ -141,7 +141,8 @@ static void save_done(void *data, enum edge_code code) {
 }
 
 static enum edge_code submit(struct reconcile *r, void (*run)(void *data),
-                             void (*done)(void *data, enum edge_code code), struct edge_error *err) {
+                             void (*done)(void *data, enum edge_code code),
+                             struct edge_error *err) {
     r->job.code = EDGE_OK;
     edge_error_clear(&r->job.err);
     const struct worker_job job = {.run = run, .done = done, .data = &r->job};
@@ -158,7 +159,6 @@ static void save(struct reconcile *r) {
 /* The hub said whether it takes the device's key. False when the caller must not go on. */
 static bool prove(struct reconcile *r, const struct hub_answer *answer, bool is_refused) {
     if (is_refused) {
-        log_error("The hub refused this device: %s", edge_error_text(&answer->err));
         r->phase = PHASE_IDLE;
         forget_tasks(r);
         r->events.on_device_key(r->events.data, false, answer);
@@ -237,16 +237,17 @@ static void next_task(struct reconcile *r) {
     }
     struct edge_error err = {0};
     const struct hub_module *m = &r->tasks[r->current].module;
-    enum edge_code code =
-        identities_update(r->ids, m->module_id, m->generation_id,
-                          m->managed_by[0] != '\0' ? m->managed_by : NULL, on_updated, r, &r->step, &err);
+    enum edge_code code = identities_update(r->ids, m->module_id, m->generation_id,
+                                            m->managed_by[0] != '\0' ? m->managed_by : NULL,
+                                            on_updated, r, &r->step, &err);
     if (code != EDGE_OK) {
         retry_later(r, &err, 0);
     }
 }
 
 /* Makes the tasks of a round from the hub's list; what an earlier round did stays done. */
-static enum edge_code plan(struct reconcile *r, const struct hub_answer *answer, struct edge_error *err) {
+static enum edge_code plan(struct reconcile *r, const struct hub_answer *answer,
+                           struct edge_error *err) {
     struct task *tasks = calloc(answer->module_cnt + 1, sizeof(*tasks));
     if (tasks == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the list of module identities");
@@ -323,7 +324,8 @@ static void on_loaded(struct reconcile *r, enum edge_code code) {
         memcpy(r->root, r->job.wanted.root, sizeof(r->root));
     }
     if (r->job.is_damaged) {
-        log_warn("File '" RECONCILE_FILE "' was damaged and is kept as %s; registering all module keys again",
+        log_warn("File '" RECONCILE_FILE
+                 "' was damaged and is kept as %s; registering all module keys again",
                  log_quote_str(r->job.aside));
     }
     if (r->job.is_same && !r->need_proof) {
@@ -331,7 +333,8 @@ static void on_loaded(struct reconcile *r, enum edge_code code) {
         return;
     }
     if (!r->job.is_same) {
-        log_info("The root of the module keys, the hub or the device changed: updating the module identities "
+        log_info("The root of the module keys, the hub or the device changed: updating the module "
+                 "identities "
                  "at hub %s",
                  log_quote_str(r->hub));
     }
@@ -364,9 +367,10 @@ static void begin(struct reconcile *r) {
     }
 }
 
-enum edge_code reconcile_new(struct loop *l, struct worker *w, struct hsm *h, struct identities *ids,
-                             const char *state_dir, const struct reconcile_events *events,
-                             struct reconcile **ret, struct edge_error *err) {
+enum edge_code reconcile_new(struct loop *l, struct worker *w, struct hsm *h,
+                             struct identities *ids, const char *state_dir,
+                             const struct reconcile_events *events, struct reconcile **ret,
+                             struct edge_error *err) {
     struct reconcile *r = calloc(1, sizeof(*r));
     if (r == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the reconciliation of module keys");
@@ -377,7 +381,8 @@ enum edge_code reconcile_new(struct loop *l, struct worker *w, struct hsm *h, st
     r->events = *events;
     r->job.hsm = h;
     r->job.state_dir = state_dir;
-    backoff_init(&r->backoff, RECONCILE_RETRY_MIN_MS, RECONCILE_RETRY_START_MS, RECONCILE_RETRY_MAX_MS);
+    backoff_init(&r->backoff, RECONCILE_RETRY_MIN_MS, RECONCILE_RETRY_START_MS,
+                 RECONCILE_RETRY_MAX_MS);
     enum edge_code code = loop_timer_new(l, on_timer, r, &r->timer, err);
     if (code != EDGE_OK) {
         free(r);
@@ -394,7 +399,8 @@ enum edge_code reconcile_start(struct reconcile *r, const char *hub_host, const 
     }
     struct slice hub = slice_str(hub_host);
     struct slice device = slice_str(device_id);
-    if (!text_is_host_port(hub) || !text_is_id(device) || !slice_to_array(hub, r->hub, sizeof(r->hub)) ||
+    if (!text_is_host_port(hub) || !text_is_id(device) ||
+        !slice_to_array(hub, r->hub, sizeof(r->hub)) ||
         !slice_to_array(device, r->device_id, sizeof(r->device_id))) {
         return edge_set(err, EDGE_INVALID, "hub name or device id is not usable");
     }

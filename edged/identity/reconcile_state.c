@@ -1,6 +1,6 @@
 /*
- * Reads and writes the state file. Losing it costs one round of updates that change nothing, so a damaged one
- * is set aside and treated as absent.
+ * Reads and writes the state file. Losing it costs one round of updates that change nothing, so a
+ * damaged one is set aside and treated as absent.
  */
 #include "identity/reconcile_state.h"
 
@@ -66,7 +66,8 @@ enum edge_code reconcile_state_parse(struct slice text, struct reconcile_state *
         code = json_get_i64(json, "version", &version, err);
     }
     if (code == EDGE_OK && version != STATE_VERSION) {
-        code = edge_set(err, EDGE_UNSUPPORTED, "version %lld of the file is not known", (long long)version);
+        code = edge_set(err, EDGE_UNSUPPORTED, "version %lld of the file is not known",
+                        (long long)version);
     }
     if (code == EDGE_OK) {
         code = json_get_str(json, "hub", &hub, err);
@@ -90,8 +91,8 @@ enum edge_code reconcile_state_parse(struct slice text, struct reconcile_state *
     return code;
 }
 
-enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret, char ret_aside[128],
-                                    struct edge_error *err) {
+enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret,
+                                    char ret_aside[128], struct edge_error *err) {
     int fd EDGE_CLEANUP(edge_cleanup_fd) = -1;
     struct buf text;
     buf_init(&text, RECONCILE_STATE_MAX);

@@ -1,6 +1,6 @@
 /*
- * The state file of reconcile: for which hub, device and root the module keys were last registered. Blocking:
- * worker thread.
+ * The state file of reconcile: for which hub, device and root the module keys were last registered.
+ * Blocking: worker thread.
  */
 #ifndef IDENTITY_RECONCILE_STATE_H
 #define IDENTITY_RECONCILE_STATE_H
@@ -20,10 +20,10 @@ struct reconcile_state {
 
 bool reconcile_state_eq(const struct reconcile_state *a, const struct reconcile_state *b);
 
-/* Errors: NOT_FOUND; PARSE for a damaged file, which has then been set aside under the name in *ret_aside;
- * IO, DENIED, NOMEM. */
-enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret, char ret_aside[128],
-                                    struct edge_error *err) EDGE_NODISCARD;
+/* Errors: NOT_FOUND; PARSE for a damaged file, which has then been set aside under the name in
+ * *ret_aside; IO, DENIED, NOMEM. */
+enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret,
+                                    char ret_aside[128], struct edge_error *err) EDGE_NODISCARD;
 enum edge_code reconcile_state_save(const char *dir, const struct reconcile_state *state,
                                     struct edge_error *err) EDGE_NODISCARD;
 

@@ -28,11 +28,13 @@ const char *cloud_env_module(const char *id, const char *generation, const char 
     static char texts[8][1024];
     static unsigned next;
     char *text = texts[next++ % 8];
-    (void)snprintf(text, sizeof(texts[0]),
-                   "{\"moduleId\":\"%s\",\"managedBy\":\"%s\",\"deviceId\":\"dev-01\",\"generationId\":\"%s\","
-                   "\"etag\":\"AAAA\",\"connectionState\":\"Disconnected\",\"authentication\":{\"type\":\"%s\","
-                   "\"symmetricKey\":{\"primaryKey\":\"c2VjcmV0\",\"secondaryKey\":\"c2VjcmV0\"},"
-                   "\"x509Thumbprint\":{\"primaryThumbprint\":null,\"secondaryThumbprint\":null}}}",
-                   id, managed_by, generation, auth);
+    (void)snprintf(
+        text, sizeof(texts[0]),
+        "{\"moduleId\":\"%s\",\"managedBy\":\"%s\",\"deviceId\":\"dev-01\",\"generationId\":\"%s\","
+        "\"etag\":\"AAAA\",\"connectionState\":\"Disconnected\",\"authentication\":{\"type\":\"%"
+        "s\","
+        "\"symmetricKey\":{\"primaryKey\":\"c2VjcmV0\",\"secondaryKey\":\"c2VjcmV0\"},"
+        "\"x509Thumbprint\":{\"primaryThumbprint\":null,\"secondaryThumbprint\":null}}}",
+        id, managed_by, generation, auth);
     return text;
 }

@@ -1,5 +1,6 @@
 /*
- * What the tests of the cloud and identity layers stand on: fake loop, worker, HTTP client and key store.
+ * What the tests of the cloud and identity layers stand on: fake loop, worker, HTTP client and key
+ * store.
  */
 #ifndef SUPPORT_CLOUD_ENV_H
 #define SUPPORT_CLOUD_ENV_H
@@ -16,7 +17,8 @@ struct cloud_env {
 };
 
 void cloud_env_init(struct cloud_env *env);
-void cloud_env_clear(struct cloud_env *env); /* fails the program when something is still in flight */
+void cloud_env_clear(
+    struct cloud_env *env); /* fails the program when something is still in flight */
 
 /* Text of a JSON record of one module as the hub sends it; static buffers in turn. */
 const char *cloud_env_module(const char *id, const char *generation, const char *managed_by,

@@ -88,7 +88,8 @@ enum hsm_state hsm_get_state(const struct hsm *h) {
     return HSM_STATE_READY;
 }
 
-enum edge_code hsm_attestation_get(struct hsm *h, struct hsm_attestation *ret, struct edge_error *err) {
+enum edge_code hsm_attestation_get(struct hsm *h, struct hsm_attestation *ret,
+                                   struct edge_error *err) {
     enum edge_code code = check(h, err);
     if (code == EDGE_OK) {
         memset(ret->ek, 0xe1, 32);

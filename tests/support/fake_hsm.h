@@ -1,14 +1,14 @@
 /*
- * Stand-in for hsm.h with keys in plain memory and a switch for failures. Attestation is imitated: the blob of
- * a challenge or an identity is taken as the key itself.
+ * Stand-in for hsm.h with keys in plain memory and a switch for failures. Attestation is imitated:
+ * the blob of a challenge or an identity is taken as the key itself.
  */
 #ifndef SUPPORT_FAKE_HSM_H
 #define SUPPORT_FAKE_HSM_H
 
 #include "hsm/hsm.h"
 
-/* The key of identity generation 1 and of the challenge until one is loaded: bytes 0x40 to 0x5f. The module
- * root is bytes 0x60 to 0x7f. */
+/* The key of identity generation 1 and of the challenge until one is loaded: bytes 0x40 to 0x5f.
+ * The module root is bytes 0x60 to 0x7f. */
 struct hsm *fake_hsm_new(void);
 
 /* The next `cnt` operations that can fail do so with this code. */

@@ -1,6 +1,6 @@
 /*
- * Recording and scripting. Deliveries come from the fake loop's pump, never from within the call that started
- * the request.
+ * Recording and scripting. Deliveries come from the fake loop's pump, never from within the call
+ * that started the request.
  */
 #include "support/fake_http_client.h"
 
@@ -60,7 +60,7 @@ static void deliver(struct http_client *c, struct pending *p) {
 
 static bool pump(void *data) {
     struct http_client *c = data;
-    list_for_each(pos, tmp, &c->pending) {
+    list_for_each (pos, tmp, &c->pending) {
         struct pending *p = LIST_ENTRY(pos, struct pending, node);
         if (!p->has_answer && c->queue_pos < c->queue_cnt) {
             p->has_answer = true;
@@ -127,7 +127,8 @@ static char *join_headers(const struct http_client_request *req) {
     }
     char *end = text;
     for (size_t i = 0; i < req->header_cnt; i++) {
-        end = stpcpy(stpcpy(stpcpy(stpcpy(end, req->headers[i].name), ": "), req->headers[i].value), "\n");
+        end = stpcpy(stpcpy(stpcpy(stpcpy(end, req->headers[i].name), ": "), req->headers[i].value),
+                     "\n");
     }
     *end = '\0';
     return text;
@@ -220,7 +221,7 @@ const struct fake_http_call *fake_http_call_last(const struct http_client *c) {
 
 size_t fake_http_in_flight(const struct http_client *c) {
     size_t cnt = 0;
-    list_for_each(pos, tmp, &c->pending) {
+    list_for_each (pos, tmp, &c->pending) {
         cnt++;
     }
     return cnt;

@@ -1,6 +1,7 @@
 /*
- * Scripted stand-in for http_client.h on the fake loop: records every request word for word and gives the
- * answers that the test has queued, in order. A request without a queued answer stays in flight.
+ * Scripted stand-in for http_client.h on the fake loop: records every request word for word and
+ * gives the answers that the test has queued, in order. A request without a queued answer stays in
+ * flight.
  */
 #ifndef SUPPORT_FAKE_HTTP_CLIENT_H
 #define SUPPORT_FAKE_HTTP_CLIENT_H

@@ -21,8 +21,8 @@ void fake_loop_clear(void);
 struct loop *fake_loop(void);
 struct worker *fake_worker(void);
 
-/* Runs one thing that is due: a post, a worker job, a job's completion, something of the pump. False when
- * there is none. */
+/* Runs one thing that is due: a post, a worker job, a job's completion, something of the pump.
+ * False when there is none. */
 bool fake_loop_step(void);
 
 /* Steps until there is nothing left. */
@@ -34,7 +34,8 @@ void fake_loop_advance(uint64_t ms);
 /* Lets the wall clock jump. */
 void fake_loop_jump_wall(int64_t s);
 
-/* A further source of events, such as the fake HTTP client: delivers one and returns true, or false. */
+/* A further source of events, such as the fake HTTP client: delivers one and returns true, or
+ * false. */
 void fake_loop_set_pump(bool (*pump)(void *data), void *data);
 
 /* While held, jobs stay queued. */

@@ -63,24 +63,29 @@ static void test_first_leg_on_the_wire(void **state) {
     assert_string_equal(r.blob, "blob bytes");
     const struct fake_http_call *call = fake_http_call_last(f->env.http);
     assert_string_equal(call->method, "PUT");
-    assert_string_equal(call->url, "https://global.azure-devices-provisioning.net/0ne00000000/registrations/"
-                                   "Dev-01/register?api-version=2021-06-01");
-    assert_string_equal(call->headers, "Accept: application/json\nContent-Type: application/json\n");
-    assert_string_equal(call->body, "{\"registrationId\":\"Dev-01\",\"tpm\":{\"endorsementKey\":\"" EK_B64
-                                    "\",\"storageRootKey\":\"" SRK_B64 "\"}}");
+    assert_string_equal(call->url,
+                        "https://global.azure-devices-provisioning.net/0ne00000000/registrations/"
+                        "Dev-01/register?api-version=2021-06-01");
+    assert_string_equal(call->headers,
+                        "Accept: application/json\nContent-Type: application/json\n");
+    assert_string_equal(call->body,
+                        "{\"registrationId\":\"Dev-01\",\"tpm\":{\"endorsementKey\":\"" EK_B64
+                        "\",\"storageRootKey\":\"" SRK_B64 "\"}}");
     assert_int_equal(call->timeout_ms, DPS_TIMEOUT_MS);
 }
 
 static void test_second_leg_on_the_wire(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
-    const struct fake_http_answer answer = {.status = 202,
-                                            .body = "{\"operationId\":\"4.dd\",\"status\":\"assigning\"}",
-                                            .retry_after = "3",
-                                            .date = "Tue, 14 Nov 2023 22:13:20 GMT"};
+    const struct fake_http_answer answer = {
+        .status = 202,
+        .body = "{\"operationId\":\"4.dd\",\"status\":\"assigning\"}",
+        .retry_after = "3",
+        .date = "Tue, 14 Nov 2023 22:13:20 GMT"};
     fake_http_queue(f->env.http, &answer);
-    assert_int_equal(dps_register(&f->dps, &f->keys, "SharedAccessSignature x", on_answer, &r, NULL, NULL),
-                     EDGE_OK);
+    assert_int_equal(
+        dps_register(&f->dps, &f->keys, "SharedAccessSignature x", on_answer, &r, NULL, NULL),
+        EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.kind, DPS_ASSIGNING);
     assert_string_equal(r.answer.operation_id, "4.dd");
@@ -98,13 +103,15 @@ static void test_poll_on_the_wire(void **state) {
     f->dps.endpoint = "https://127.0.0.1:8443/";
     f->dps.registration_id = "a/b c$@:=";
     fake_http_queue_status(f->env.http, 200, "{\"status\":\"disabled\"}");
-    assert_int_equal(dps_operation(&f->dps, "4.dd~:x", "token", on_answer, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(dps_operation(&f->dps, "4.dd~:x", "token", on_answer, &r, NULL, NULL),
+                     EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.kind, DPS_DISABLED);
     const struct fake_http_call *call = fake_http_call_last(f->env.http);
     assert_string_equal(call->method, "GET");
-    assert_string_equal(call->url, "https://127.0.0.1:8443/0ne00000000/registrations/a%2Fb%20c$@:%3D/"
-                                   "operations/4.dd~:x?api-version=2021-06-01");
+    assert_string_equal(call->url,
+                        "https://127.0.0.1:8443/0ne00000000/registrations/a%2Fb%20c$@:%3D/"
+                        "operations/4.dd~:x?api-version=2021-06-01");
     assert_string_equal(call->headers, "Accept: application/json\nAuthorization: token\n");
     assert_null(call->body);
 }
@@ -112,8 +119,10 @@ static void test_poll_on_the_wire(void **state) {
 static void test_date_needs_tls(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
-    const struct fake_http_answer answer = {
-        .status = 500, .date = "Tue, 14 Nov 2023 22:13:20 GMT", .no_tls = true, .retry_after = "999999"};
+    const struct fake_http_answer answer = {.status = 500,
+                                            .date = "Tue, 14 Nov 2023 22:13:20 GMT",
+                                            .no_tls = true,
+                                            .retry_after = "999999"};
     fake_http_queue(f->env.http, &answer);
     assert_int_equal(dps_operation(&f->dps, "4", "t", on_answer, &r, NULL, NULL), EDGE_OK);
     fake_loop_run();
@@ -123,7 +132,8 @@ static void test_date_needs_tls(void **state) {
 
 static void test_transport_failures(void **state) {
     struct fixture *f = *state;
-    static const enum edge_code codes[] = {EDGE_NET, EDGE_TIMEOUT, EDGE_RANGE, EDGE_PROTO, EDGE_NOMEM};
+    static const enum edge_code codes[] = {EDGE_NET, EDGE_TIMEOUT, EDGE_RANGE, EDGE_PROTO,
+                                           EDGE_NOMEM};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(codes); i++) {
         struct result r = {0};
         const struct fake_http_answer answer = {.code = codes[i]};
@@ -135,7 +145,8 @@ static void test_transport_failures(void **state) {
         assert_int_equal(r.answer.code, codes[i]);
         assert_int_equal(r.answer.err.code, codes[i]);
         assert_int_equal(r.answer.http_status, 0);
-        assert_non_null(strstr(edge_error_text(&r.answer.err), "global.azure-devices-provisioning.net"));
+        assert_non_null(
+            strstr(edge_error_text(&r.answer.err), "global.azure-devices-provisioning.net"));
     }
 }
 

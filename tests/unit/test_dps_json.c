@@ -46,8 +46,9 @@ static void test_register_body(void **state) {
     struct buf out;
     buf_init(&out, 1024);
     assert_int_equal(dps_json_register(&dps, &keys, &out, NULL), EDGE_OK);
-    assert_string_equal(buf_cstr(&out), "{\"registrationId\":\"Dev-01\",\"tpm\":{\"endorsementKey\":\"ATr/\","
-                                        "\"storageRootKey\":\"YWJjZA==\"}}");
+    assert_string_equal(buf_cstr(&out),
+                        "{\"registrationId\":\"Dev-01\",\"tpm\":{\"endorsementKey\":\"ATr/\","
+                        "\"storageRootKey\":\"YWJjZA==\"}}");
     buf_clear(&out);
     buf_init(&out, 20);
     assert_int_equal(dps_json_register(&dps, &keys, &out, NULL), EDGE_RANGE);
@@ -56,9 +57,11 @@ static void test_register_body(void **state) {
 
 static void test_challenge(void **state) {
     (void)state;
-    const char *body = "{\"message\":\"Authorization required.\",\"authenticationKey\":\"YmxvYiBieXRlcw==\","
-                       "\"keyName\":\"registration\",\"trackingId\":\"t-1\",\"unknown\":{}}";
-    const struct reply reply = {.status = 401, .body = slice_str(body), .now_wall_s = NOW, .date_wall_s = NOW};
+    const char *body =
+        "{\"message\":\"Authorization required.\",\"authenticationKey\":\"YmxvYiBieXRlcw==\","
+        "\"keyName\":\"registration\",\"trackingId\":\"t-1\",\"unknown\":{}}";
+    const struct reply reply = {
+        .status = 401, .body = slice_str(body), .now_wall_s = NOW, .date_wall_s = NOW};
     struct dps_answer a;
     struct buf blob;
     buf_init(&blob, HSM_BLOB_MAX);
@@ -84,11 +87,13 @@ static void test_challenge_damaged(void **state) {
     a = read_text(DPS_JSON_CHALLENGE, 401, "{\"authenticationKey\":7}");
     assert_int_equal(a.kind, DPS_TRANSIENT);
     static char big[20000];
-    (void)snprintf(big, sizeof(big), "{\"authenticationKey\":\"%0*d\"}", HSM_BLOB_MAX * 4 / 3 + 8, 0);
+    (void)snprintf(big, sizeof(big), "{\"authenticationKey\":\"%0*d\"}", HSM_BLOB_MAX * 4 / 3 + 8,
+                   0);
     a = read_text(DPS_JSON_CHALLENGE, 401, big);
     assert_int_equal(a.kind, DPS_TRANSIENT);
     assert_int_equal(a.blob.len, 0);
-    (void)snprintf(big, sizeof(big), "{\"authenticationKey\":\"%0*d\"}", HSM_BLOB_MAX * 4 / 3 / 4 * 4, 0);
+    (void)snprintf(big, sizeof(big), "{\"authenticationKey\":\"%0*d\"}",
+                   HSM_BLOB_MAX * 4 / 3 / 4 * 4, 0);
     a = read_text(DPS_JSON_CHALLENGE, 401, big);
     assert_int_equal(a.kind, DPS_CHALLENGE);
 }
@@ -133,7 +138,8 @@ static void test_failure_statuses(void **state) {
         {DPS_JSON_CHALLENGE, 403, 0, DPS_REFUSED, EDGE_DENIED, "IP filter"},
         {DPS_JSON_REGISTER, 403, 0, DPS_REFUSED, EDGE_DENIED, "IP filter"},
         {DPS_JSON_CHALLENGE, 404, 404201, DPS_NOT_FOUND, EDGE_NOT_FOUND, "scope_id"},
-        {DPS_JSON_REGISTER, 404, 404202, DPS_NOT_FOUND, EDGE_NOT_FOUND, "unknown at 'https://global"},
+        {DPS_JSON_REGISTER, 404, 404202, DPS_NOT_FOUND, EDGE_NOT_FOUND,
+         "unknown at 'https://global"},
         {DPS_JSON_OPERATION, 404, 404202, DPS_NOT_FOUND, EDGE_NOT_FOUND, "start again"},
         {DPS_JSON_REGISTER, 405, 0, DPS_INVALID, EDGE_REMOTE, "kind of request"},
         {DPS_JSON_REGISTER, 415, 0, DPS_INVALID, EDGE_REMOTE, "kind of request"},
@@ -150,7 +156,8 @@ static void test_failure_statuses(void **state) {
     for (size_t i = 0; i < EDGE_ARRAY_LEN(cases); i++) {
         char body[256];
         (void)snprintf(body, sizeof(body),
-                       "{\"errorCode\":%" PRId64 ",\"trackingId\":\"tr-9\",\"message\":\"It\\u0007 said\\n no\"}",
+                       "{\"errorCode\":%" PRId64
+                       ",\"trackingId\":\"tr-9\",\"message\":\"It\\u0007 said\\n no\"}",
                        cases[i].error_code);
         struct dps_answer a = read_text(cases[i].leg, cases[i].status, body);
         assert_int_equal(a.kind, cases[i].kind);
@@ -212,16 +219,19 @@ static void test_assigning(void **state) {
         assert_string_equal(a.operation_id, "");
     }
     char body[DPS_TEXT_MAX + 100];
-    (void)snprintf(body, sizeof(body), "{\"status\":\"assigning\",\"operationId\":\"%0*d\"}", DPS_TEXT_MAX, 0);
+    (void)snprintf(body, sizeof(body), "{\"status\":\"assigning\",\"operationId\":\"%0*d\"}",
+                   DPS_TEXT_MAX, 0);
     assert_int_equal(read_text(DPS_JSON_REGISTER, 202, body).kind, DPS_TRANSIENT);
-    (void)snprintf(body, sizeof(body), "{\"status\":\"assigning\",\"operationId\":\"%0*d\"}", DPS_TEXT_MAX - 1,
-                   0);
+    (void)snprintf(body, sizeof(body), "{\"status\":\"assigning\",\"operationId\":\"%0*d\"}",
+                   DPS_TEXT_MAX - 1, 0);
     assert_int_equal(read_text(DPS_JSON_REGISTER, 202, body).kind, DPS_ASSIGNING);
 }
 
 static const char assigned_body[] =
-    "{\"operationId\":\"4.dd\",\"status\":\"assigned\",\"registrationState\":{\"registrationId\":\"dev-01\","
-    "\"status\":\"assigned\",\"substatus\":\"initialAssignment\",\"assignedHub\":\"h.azure-devices.net\","
+    "{\"operationId\":\"4.dd\",\"status\":\"assigned\",\"registrationState\":{\"registrationId\":"
+    "\"dev-01\","
+    "\"status\":\"assigned\",\"substatus\":\"initialAssignment\",\"assignedHub\":\"h.azure-devices."
+    "net\","
     "\"deviceId\":\"dev-01\",\"createdDateTimeUtc\":\"2024-01-01T00:00:00Z\",\"etag\":\"x\","
     "\"tpm\":{\"authenticationKey\":\"YmxvYiBieXRlcw==\"},\"x509\":null,\"payload\":{\"a\":[1]},"
     "\"errorCode\":0,\"errorMessage\":null}}";
@@ -235,9 +245,10 @@ static void test_assigned(void **state) {
     assert_string_equal(a.device_id, "dev-01");
     assert_string_equal(a.substatus, "initialAssignment");
     assert_int_equal(a.blob.len, 10);
-    a = read_text(DPS_JSON_REGISTER, 200,
-                  "{\"status\":\"ASSIGNED\",\"registrationState\":{\"assignedHub\":\"127.0.0.1:8443\","
-                  "\"deviceId\":\"d\"}}");
+    a = read_text(
+        DPS_JSON_REGISTER, 200,
+        "{\"status\":\"ASSIGNED\",\"registrationState\":{\"assignedHub\":\"127.0.0.1:8443\","
+        "\"deviceId\":\"d\"}}");
     assert_int_equal(a.kind, DPS_ASSIGNED);
     assert_string_equal(a.hub, "127.0.0.1:8443");
     assert_int_equal(a.blob.len, 0);
@@ -251,12 +262,17 @@ static void test_assigned_hostile(void **state) {
         "{\"status\":\"assigned\",\"registrationState\":{\"deviceId\":\"d\"}}",
         "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\"}}",
         "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":5,\"deviceId\":\"d\"}}",
-        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h/x\",\"deviceId\":\"d\"}}",
-        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"u@h\",\"deviceId\":\"d\"}}",
-        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"../x\"}}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h/"
+        "x\",\"deviceId\":\"d\"}}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"u@h\",\"deviceId\":"
+        "\"d\"}}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"../"
+        "x\"}}",
         "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"\"}}",
-        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\\u0000.evil\",\"deviceId\":\"d\"}}",
-        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\",\"tpm\":5}}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\\u0000.evil\","
+        "\"deviceId\":\"d\"}}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\","
+        "\"tpm\":5}}",
         "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\","
         "\"tpm\":{\"authenticationKey\":[]}}}",
         "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\","
@@ -296,17 +312,19 @@ static void test_success_without_challenge(void **state) {
 
 static void test_failed_and_disabled(void **state) {
     (void)state;
-    struct dps_answer a = read_text(
-        DPS_JSON_OPERATION, 200,
-        "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":400208,\"errorMessage\":\"No hub\"}}");
+    struct dps_answer a = read_text(DPS_JSON_OPERATION, 200,
+                                    "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":"
+                                    "400208,\"errorMessage\":\"No hub\"}}");
     assert_int_equal(a.kind, DPS_FAILED);
     assert_int_equal(a.code, EDGE_REMOTE);
     assert_int_equal(a.error_code, 400208);
     assert_text(&a, "link an IoT Hub");
     assert_text(&a, "(400208): 'No hub'");
-    a = read_text(DPS_JSON_OPERATION, 200, "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":400207}}");
+    a = read_text(DPS_JSON_OPERATION, 200,
+                  "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":400207}}");
     assert_text(&a, "allocation policy");
-    a = read_text(DPS_JSON_OPERATION, 200, "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":400209}}");
+    a = read_text(DPS_JSON_OPERATION, 200,
+                  "{\"status\":\"failed\",\"registrationState\":{\"errorCode\":400209}}");
     assert_text(&a, "may not write");
     a = read_text(DPS_JSON_OPERATION, 200, "{\"status\":\"failed\"}");
     assert_int_equal(a.kind, DPS_FAILED);
@@ -315,7 +333,8 @@ static void test_failed_and_disabled(void **state) {
     assert_int_equal(a.kind, DPS_DISABLED);
     assert_int_equal(a.code, EDGE_DENIED);
     assert_text(&a, "enable it");
-    assert_int_equal(read_text(DPS_JSON_OPERATION, 200, "{\"status\":\"blacklisted\"}").kind, DPS_DISABLED);
+    assert_int_equal(read_text(DPS_JSON_OPERATION, 200, "{\"status\":\"blacklisted\"}").kind,
+                     DPS_DISABLED);
 }
 
 /* The longest names must not push the mend out of the text. */
@@ -325,7 +344,8 @@ static void test_long_names(void **state) {
     memset(name, 'n', sizeof(name) - 1);
     name[128] = '\0';
     const struct dps longest = {.endpoint = name, .scope_id = name, .registration_id = name};
-    const struct reply reply = {.status = 401, .body = SLICE_LIT("{\"message\":\"no\"}"), .now_wall_s = NOW};
+    const struct reply reply = {
+        .status = 401, .body = SLICE_LIT("{\"message\":\"no\"}"), .now_wall_s = NOW};
     struct dps_answer a;
     struct buf blob;
     buf_init(&blob, 1);

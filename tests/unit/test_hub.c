@@ -44,10 +44,13 @@ static int setup(void **state) {
     static struct fixture f;
     f = (struct fixture){0};
     cloud_env_init(&f.env);
-    assert_int_equal(hub_new(f.env.loop, f.env.http, f.env.worker, f.env.hsm, &f.hub, NULL), EDGE_OK);
+    assert_int_equal(hub_new(f.env.loop, f.env.http, f.env.worker, f.env.hsm, &f.hub, NULL),
+                     EDGE_OK);
     assert_int_equal(hub_set_identity(f.hub, "hub.example", "dev-01", 1, NULL), EDGE_OK);
-    assert_int_equal(secret_copy(&f.primary, "0123456789abcdef0123456789abcdef", 32, NULL), EDGE_OK);
-    assert_int_equal(secret_copy(&f.secondary, "ABCDEF0123456789ABCDEF0123456789", 32, NULL), EDGE_OK);
+    assert_int_equal(secret_copy(&f.primary, "0123456789abcdef0123456789abcdef", 32, NULL),
+                     EDGE_OK);
+    assert_int_equal(secret_copy(&f.secondary, "ABCDEF0123456789ABCDEF0123456789", 32, NULL),
+                     EDGE_OK);
     *state = &f;
     return 0;
 }
@@ -106,7 +109,8 @@ static void test_create_on_the_wire(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
     const struct hub_module_spec spec = {.module_id = "tempSensor", .managed_by = "IotEdge"};
-    fake_http_queue_status(f->env.http, 200, cloud_env_module("tempSensor", "9", "IotEdge", "none"));
+    fake_http_queue_status(f->env.http, 200,
+                           cloud_env_module("tempSensor", "9", "IotEdge", "none"));
     assert_int_equal(hub_create(f->hub, &spec, on_answer, &r, NULL, NULL), EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.kind, HUB_OK);
@@ -126,10 +130,11 @@ static void test_update_on_the_wire(void **state) {
     secret_clear(&f->primary);
     fake_loop_run();
     assert_int_equal(r.answer.kind, HUB_OK);
-    assert_call(f, "PUT", URL "/tempSensor" VERSION, AUTHORIZATION ACCEPT CONTENT "If-Match: *\n",
-                "{\"moduleId\":\"tempSensor\",\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"sas\","
-                "\"symmetricKey\":{\"primaryKey\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\","
-                "\"secondaryKey\":\"QUJDREVGMDEyMzQ1Njc4OUFCQ0RFRjAxMjM0NTY3ODk=\"}}}");
+    assert_call(
+        f, "PUT", URL "/tempSensor" VERSION, AUTHORIZATION ACCEPT CONTENT "If-Match: *\n",
+        "{\"moduleId\":\"tempSensor\",\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"sas\","
+        "\"symmetricKey\":{\"primaryKey\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\","
+        "\"secondaryKey\":\"QUJDREVGMDEyMzQ1Njc4OUFCQ0RFRjAxMjM0NTY3ODk=\"}}}");
 }
 
 static void test_delete_on_the_wire(void **state) {
@@ -160,7 +165,8 @@ static void test_identity(void **state) {
     struct result r = {0};
     struct hub *hub;
     struct edge_error err;
-    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &hub, NULL), EDGE_OK);
+    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &hub, NULL),
+                     EDGE_OK);
     assert_int_equal(hub_list(hub, on_answer, &r, NULL, &err), EDGE_RETRY);
     assert_int_equal(hub_set_identity(hub, "no/host", "d", 1, NULL), EDGE_INVALID);
     assert_int_equal(hub_set_identity(hub, "host", "..", 1, NULL), EDGE_INVALID);

@@ -44,14 +44,16 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void read_slice(struct result *r, const struct hub_json_ask *ask, int status, struct slice body) {
+static void read_slice(struct result *r, const struct hub_json_ask *ask, int status,
+                       struct slice body) {
     drop(r);
     const struct reply reply = {.status = status, .body = body, .now_wall_s = NOW};
     hub_json_answer(ask, &reply, &r->answer, &r->modules);
     assert_ptr_equal(r->answer.modules, r->modules);
 }
 
-static void read_text(struct result *r, const struct hub_json_ask *ask, int status, const char *body) {
+static void read_text(struct result *r, const struct hub_json_ask *ask, int status,
+                      const char *body) {
     read_slice(r, ask, status, slice_str(body));
 }
 
@@ -66,20 +68,23 @@ static void test_put_bodies(void **state) {
     struct secret primary = {0};
     struct secret secondary = {0};
     assert_int_equal(secret_copy(&primary, "0123456789abcdef0123456789abcdef", 32, NULL), EDGE_OK);
-    assert_int_equal(secret_copy(&secondary, "ABCDEF0123456789ABCDEF0123456789", 32, NULL), EDGE_OK);
+    assert_int_equal(secret_copy(&secondary, "ABCDEF0123456789ABCDEF0123456789", 32, NULL),
+                     EDGE_OK);
     struct hub_module_spec spec = {.module_id = "temp$ens\"or", .managed_by = "IotEdge"};
     struct buf out;
     buf_init_sensitive(&out, 1024);
     assert_int_equal(hub_json_put(&spec, "dev-01", &out, NULL), EDGE_OK);
-    assert_string_equal(buf_cstr(&out), "{\"moduleId\":\"temp$ens\\\"or\",\"managedBy\":\"IotEdge\","
-                                        "\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"none\"}}");
+    assert_string_equal(buf_cstr(&out),
+                        "{\"moduleId\":\"temp$ens\\\"or\",\"managedBy\":\"IotEdge\","
+                        "\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"none\"}}");
     buf_reset(&out);
     spec = (struct hub_module_spec){.module_id = "m", .primary = &primary, .secondary = &secondary};
     assert_int_equal(hub_json_put(&spec, "dev-01", &out, NULL), EDGE_OK);
-    assert_string_equal(buf_cstr(&out),
-                        "{\"moduleId\":\"m\",\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"sas\","
-                        "\"symmetricKey\":{\"primaryKey\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\","
-                        "\"secondaryKey\":\"QUJDREVGMDEyMzQ1Njc4OUFCQ0RFRjAxMjM0NTY3ODk=\"}}}");
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"moduleId\":\"m\",\"deviceId\":\"dev-01\",\"authentication\":{\"type\":\"sas\","
+        "\"symmetricKey\":{\"primaryKey\":\"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\","
+        "\"secondaryKey\":\"QUJDREVGMDEyMzQ1Njc4OUFCQ0RFRjAxMjM0NTY3ODk=\"}}}");
     buf_clear(&out);
     secret_clear(&primary);
     secret_clear(&secondary);
@@ -115,10 +120,10 @@ static void test_auth_types(void **state) {
     static const struct {
         const char *type;
         enum hub_auth auth;
-    } cases[] = {{"sas", HUB_AUTH_SAS},        {"Sas", HUB_AUTH_SAS},
-                 {"none", HUB_AUTH_NONE},      {"", HUB_AUTH_NONE},
+    } cases[] = {{"sas", HUB_AUTH_SAS},         {"Sas", HUB_AUTH_SAS},
+                 {"none", HUB_AUTH_NONE},       {"", HUB_AUTH_NONE},
                  {"selfSigned", HUB_AUTH_X509}, {"certificateAuthority", HUB_AUTH_X509},
-                 {"x509", HUB_AUTH_X509},      {"telepathy", HUB_AUTH_OTHER}};
+                 {"x509", HUB_AUTH_X509},       {"telepathy", HUB_AUTH_OTHER}};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(cases); i++) {
         read_text(r, &ask_module, 200, cloud_env_module("tempSensor", "1", "", cases[i].type));
         assert_int_equal(r->answer.kind, HUB_OK);
@@ -132,7 +137,8 @@ static void test_list_cap(void **state) {
     for (int extra = 0; extra < 2; extra++) {
         size_t len = 0;
         for (int i = 0; i < HUB_MODULES_MAX + extra; i++) {
-            len += (size_t)snprintf(body + len, sizeof(body) - len, "%c{\"moduleId\":\"m%d\"}", i ? ',' : '[', i);
+            len += (size_t)snprintf(body + len, sizeof(body) - len, "%c{\"moduleId\":\"m%d\"}",
+                                    i ? ',' : '[', i);
         }
         body[len++] = ']';
         read_slice(r, &ask_list, 200, slice_make(body, len));
@@ -171,8 +177,13 @@ static void test_hostile(void **state) {
         assert_int_equal(r->answer.module_cnt, 0);
         assert_text(r, "hub.example");
     }
-    static const char *const bad_lists[] = {"{}", "[7]", "[null]", "[{\"moduleId\":\"a b\"}]", "[[]]",
-                                            "[{\"moduleId\":\"a\"},{}]", "[{\"moduleId\":\"..\"}]"};
+    static const char *const bad_lists[] = {"{}",
+                                            "[7]",
+                                            "[null]",
+                                            "[{\"moduleId\":\"a b\"}]",
+                                            "[[]]",
+                                            "[{\"moduleId\":\"a\"},{}]",
+                                            "[{\"moduleId\":\"..\"}]"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(bad_lists); i++) {
         read_text(r, &ask_list, 200, bad_lists[i]);
         assert_int_equal(r->answer.kind, HUB_TRANSIENT);
@@ -202,14 +213,17 @@ static void test_failure_statuses(void **state) {
         enum edge_code code;
         const char *text;
     } cases[] = {
-        {400, "{\"Message\":\"ErrorCode:ArgumentInvalid;x\"}", HUB_INVALID, EDGE_REMOTE, "rejected"},
-        {401, "{\"Message\":\"ErrorCode:IotHubUnauthorizedAccess;Unauthorized\"}", HUB_REFUSED, EDGE_DENIED,
-         "refused device 'dev-01'"},
+        {400, "{\"Message\":\"ErrorCode:ArgumentInvalid;x\"}", HUB_INVALID, EDGE_REMOTE,
+         "rejected"},
+        {401, "{\"Message\":\"ErrorCode:IotHubUnauthorizedAccess;Unauthorized\"}", HUB_REFUSED,
+         EDGE_DENIED, "refused device 'dev-01'"},
         {403, "", HUB_REFUSED, EDGE_DENIED, "IP filter"},
-        {403, "{\"Message\":\"ErrorCode:IotHubQuotaExceeded;Total number\"}", HUB_THROTTLED, EDGE_RETRY, "quota"},
+        {403, "{\"Message\":\"ErrorCode:IotHubQuotaExceeded;Total number\"}", HUB_THROTTLED,
+         EDGE_RETRY, "quota"},
         {404, "{\"Message\":\"ErrorCode:ModuleNotFound;x\"}", HUB_NOT_FOUND, EDGE_NOT_FOUND,
          "no module 'tempSensor'"},
-        {404, "{\"Message\":\"ErrorCode:DeviceNotFound;x\"}", HUB_NOT_FOUND, EDGE_NOT_FOUND, "not registered"},
+        {404, "{\"Message\":\"ErrorCode:DeviceNotFound;x\"}", HUB_NOT_FOUND, EDGE_NOT_FOUND,
+         "not registered"},
         {408, "", HUB_TRANSIENT, EDGE_RETRY, "waited too long"},
         {409, "{\"message\":\"exists\"}", HUB_CONFLICT, EDGE_EXISTS, "exists already"},
         {412, "{\"errorMessage\":\"etag\"}", HUB_STALE, EDGE_CONFLICT, "'etag'"},

@@ -24,7 +24,8 @@ struct result {
     struct edge_error err;
 };
 
-static void on_token(void *data, enum edge_code code, const char *token, const struct edge_error *err) {
+static void on_token(void *data, enum edge_code code, const char *token,
+                     const struct edge_error *err) {
     struct result *r = data;
     r->cnt++;
     r->code = code;
@@ -85,10 +86,11 @@ static void test_format(void **state) {
     struct buf out;
     buf_init_sensitive(&out, 1024);
     assert_int_equal(sas_format(slice_str("r"), 12, mac, NULL, &out, NULL), EDGE_OK);
-    assert_string_equal(buf_cstr(&out), "SharedAccessSignature "
-                                        "sr=r&sig=%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%"
-                                        "2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F8%3D"
-                                        "&se=12");
+    assert_string_equal(buf_cstr(&out),
+                        "SharedAccessSignature "
+                        "sr=r&sig=%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%"
+                        "2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F%2F8%3D"
+                        "&se=12");
     buf_clear(&out);
 }
 
@@ -103,15 +105,17 @@ static void test_format_too_long(void **state) {
     }
 }
 
-static const struct sas_request challenge_request = {.key = SAS_KEY_CHALLENGE,
-                                                     .audience = SLICE_LIT("0ne00000000/registrations/dev-01"),
-                                                     .key_name = "registration",
-                                                     .expiry_wall_s = 1700003600};
+static const struct sas_request challenge_request = {
+    .key = SAS_KEY_CHALLENGE,
+    .audience = SLICE_LIT("0ne00000000/registrations/dev-01"),
+    .key_name = "registration",
+    .expiry_wall_s = 1700003600};
 
 static void test_mint_challenge(void **state) {
     struct cloud_env *env = *state;
     struct result r = {0};
-    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL),
+                     EDGE_OK);
     assert_int_equal(r.cnt, 0);
     fake_loop_run();
     assert_int_equal(r.cnt, 1);
@@ -144,7 +148,8 @@ static void test_mint_key_failures(void **state) {
     assert_int_equal(r.code, EDGE_NOT_FOUND);
     assert_false(r.has_token);
     fake_hsm_fail(env->hsm, 1, EDGE_HSM);
-    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL),
+                     EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.code, EDGE_HSM);
     assert_non_null(strstr(edge_error_text(&r.err), "scripted"));
@@ -169,8 +174,8 @@ static void test_cancel_at_every_step(void **state) {
         assert_true(steps < 10);
         struct result r = {0};
         struct op op;
-        assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, &op, NULL),
-                         EDGE_OK);
+        assert_int_equal(
+            sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, &op, NULL), EDGE_OK);
         for (unsigned i = 0; i < steps; i++) {
             (void)fake_loop_step();
         }
@@ -188,7 +193,8 @@ static void test_queue_timeout(void **state) {
     struct cloud_env *env = *state;
     struct result r = {0};
     fake_worker_hold(true);
-    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL),
+                     EDGE_OK);
     fake_loop_advance(SAS_QUEUE_TIMEOUT_MS + 1);
     assert_int_equal(r.cnt, 1);
     assert_int_equal(r.code, EDGE_TIMEOUT);
@@ -200,8 +206,8 @@ static void test_full_queue(void **state) {
     struct result r = {0};
     fake_worker_hold(true);
     for (unsigned i = 0; i < WORKER_QUEUE_MAX; i++) {
-        assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL),
-                         EDGE_OK);
+        assert_int_equal(
+            sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL), EDGE_OK);
     }
     assert_int_equal(sas_mint(env->worker, env->hsm, &challenge_request, on_token, &r, NULL, NULL),
                      EDGE_BUSY);

@@ -8,11 +8,11 @@
 
 static void test_host_port(void **state) {
     (void)state;
-    static const char *const good[] = {"h", "hub.azure-devices.net", "127.0.0.1:8443", "a-b.c:1", "x:65535",
-                                       "my_hub.local"};
-    static const char *const bad[] = {"",        ".",       "a.",      ".a",     "a..b",  "-a",       "a-",
-                                      "a-.b",    "a:",      "a:0",     "a:65536", "a:1:2", "a/b",      "a b",
-                                      "a@b",     "a\nb",    "a:-1",    "a?b",    "[::1]", "\xc3\xa4", "a%41"};
+    static const char *const good[] = {
+        "h", "hub.azure-devices.net", "127.0.0.1:8443", "a-b.c:1", "x:65535", "my_hub.local"};
+    static const char *const bad[] = {
+        "",      ".",   "a.",  ".a",  "a..b", "-a",   "a-",  "a-.b",  "a:",       "a:0", "a:65536",
+        "a:1:2", "a/b", "a b", "a@b", "a\nb", "a:-1", "a?b", "[::1]", "\xc3\xa4", "a%41"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(good); i++) {
         assert_true(text_is_host_port(slice_str(good[i])));
     }
@@ -36,7 +36,8 @@ static void test_id(void **state) {
     assert_true(text_is_id(slice_str("$edgeAgent")));
     assert_true(text_is_id(slice_str("a-.+%_#*?!(),:=@$'Z9")));
     assert_true(text_is_id(slice_str("..a")));
-    static const char *const bad[] = {"", ".", "..", "a b", "a/b", "a\\b", "a\"b", "a&b", "a<b", "\x7f", "\xc3\xa4"};
+    static const char *const bad[] = {"",     ".",   "..",  "a b",  "a/b",     "a\\b",
+                                      "a\"b", "a&b", "a<b", "\x7f", "\xc3\xa4"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(bad); i++) {
         assert_false(text_is_id(slice_str(bad[i])));
     }
@@ -49,7 +50,8 @@ static void test_id(void **state) {
 
 static void test_token(void **state) {
     (void)state;
-    assert_true(text_is_token(slice_str("4.dd5e9d546d057f12.8a2a1010-281f-4ac1-a29f-591800934ecc"), 63));
+    assert_true(
+        text_is_token(slice_str("4.dd5e9d546d057f12.8a2a1010-281f-4ac1-a29f-591800934ecc"), 63));
     assert_false(text_is_token(slice_str("abc"), 2));
     assert_false(text_is_token(slice_str(""), 2));
     assert_false(text_is_token(slice_str(".."), 9));

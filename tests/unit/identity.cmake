@@ -1,0 +1,5 @@
+if(TARGET edge_identity)
+  foreach(name test_module_cache)
+    edge_unit_test(${name} LIBS edge_identity SOURCES ${cloud_fakes})
+  endforeach()
+endif()
