@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Answers. Each exchange is answered exactly once; a second answer is ignored with a logged error (and an
  * assertion in debug builds). After the call the exchange may be gone: do not touch it again, except for
@@ -24,7 +25,9 @@ void http_reply_busy(struct http_exchange *x, int status, unsigned retry_after_s
 void http_reply_empty(struct http_exchange *x, int status);
 
 /* Chunked stream. on_writable runs when the connection has drained after http_reply_stream_write returned
- * false (pause the source); on_gone runs when the client went away: stop, and call nothing more on x. */
+ * false (pause the source); on_gone runs when the client went away: stop, and call nothing more on x. Both run
+ * later than the calls here; both may be NULL. The deadline of the route ends with the beginning of a stream. A
+ * source that goes on writing above HTTP_STREAM_MAX queued bytes breaks the connection. */
 void http_reply_stream_begin(struct http_exchange *x, int status, const char *content_type,
                              void (*on_writable)(void *data), void (*on_gone)(void *data), void *data);
 bool http_reply_stream_write(struct http_exchange *x, struct slice bytes);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Static route tables and their matching: a pure function from method and target to a route, its path
  * parameters and its query.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * HTTP/1.1 server on Unix sockets: listeners, peer credentials, limits, timers, and the exchange that a
  * handler sees. Loop thread only.
@@ -10,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "http/http_limits.h"
 #include "http/http_router.h"
 #include "loop/loop.h"
 #include "loop/op.h"
@@ -19,23 +21,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HTTP_HEAD_MAX         (16 * 1024)
-#define HTTP_FIELDS_MAX       64
-#define HTTP_BODY_DEFAULT_MAX (1024 * 1024)
-#define HTTP_HEAD_TIMEOUT_MS  10000
-#define HTTP_BODY_TIMEOUT_MS  30000
-#define HTTP_IDLE_TIMEOUT_MS  60000
-#define HTTP_STREAM_HIGH      (256 * 1024) /* bytes queued that pause a stream answer */
-#define HTTP_LISTENER_CONNS   64
-#define HTTP_PEER_CONNS       8            /* per peer process */
-
 /* The process at the other end, read from the kernel at accept, before the first byte. Stored by value. */
 struct http_peer {
     pid_t pid; /* 0: not known (other pid namespace) */
     uid_t uid;
     gid_t gid;
     int pidfd;           /* SO_PEERPIDFD or -1 where the kernel has none; owned by the connection */
-    uint64_t start_time; /* field 22 of /proc/PID/stat, 0 when unreadable */
+    uint64_t start_time; /* field 22 of /proc/PID/stat; 0 when unreadable, or when pidfd is there */
 };
 
 /* What listens together: one API. Borrowed for the life of the server. */
@@ -71,15 +63,29 @@ enum edge_code http_server_listen_path(struct http_server *s, const char *path,
                                        const struct http_listen_options *opt,
                                        struct edge_error *err) EDGE_NODISCARD;
 
-/* Takes over an inherited listening socket; its file is never unlinked by us. */
+/* Takes over an inherited listening socket; its file is never unlinked by us. The descriptor is ours,
+ * also on failure. Errors: INVALID when it is not a listening stream socket of the Unix family. */
 enum edge_code http_server_listen_fd(struct http_server *s, int fd,
                                      const struct http_listen_options *opt,
                                      struct edge_error *err) EDGE_NODISCARD;
 
-/* Stops accepting, lets requests in flight finish for at most timeout_ms, then closes everything; socket
- * files that we bound are unlinked. done() runs once; then http_server_free. */
+/* Stops accepting, lets requests in flight finish for at most timeout_ms (stream answers
+ * HTTP_DRAIN_STREAM_MS), then closes everything; socket files that we bound are unlinked. done() runs once,
+ * later than this call; then http_server_free. */
 void http_server_drain(struct http_server *s, uint32_t timeout_ms, void (*done)(void *data), void *data);
+
+/* After done(), or of a server that never listened. NULL allowed. */
 void http_server_free(struct http_server *s);
+
+/* Closes the listener that was opened on path and unlinks its file; its connections live on. Does nothing
+ * when there is none. */
+void http_server_unlisten(struct http_server *s, const char *path);
+
+/* Other times than those of http_limits.h, for tests; 0 keeps the present one. Before the first listener. */
+struct http_timeouts {
+    uint32_t head_ms, body_ms, idle_ms, linger_ms;
+};
+void http_server_set_timeouts(struct http_server *s, const struct http_timeouts *t);
 
 struct http_server_stats {
     uint64_t accepted, refused, requests, answered_4xx, answered_5xx;
@@ -87,7 +93,14 @@ struct http_server_stats {
 };
 void http_server_get_stats(const struct http_server *s, struct http_server_stats *ret);
 
-/* --- The exchange, as authorizers and handlers see it --- */
+/*
+ * --- The exchange, as authorizers and handlers see it ---
+ *
+ * A handler answers before it returns (http_reply.h), or it takes a handle and answers later, or it begins a
+ * stream. One that does neither has dropped the request: the server answers 500 and logs an error. The same
+ * holds for the authorize hook and its verdict. A pointer to an exchange is good until the hook returns;
+ * after that only through a handle, and for streams until their end or on_gone.
+ */
 
 struct http_server *http_exchange_server(struct http_exchange *x);
 void *http_exchange_context(const struct http_exchange *x); /* the service's context */
@@ -101,14 +114,15 @@ struct slice http_exchange_body(const struct http_exchange *x); /* whole; valid 
 uint64_t http_exchange_id(const struct http_exchange *x);       /* request id, for logs */
 
 /* Handle that survives the exchange: work that completes later looks the exchange up by it and gets NULL
- * when the client has gone or the deadline has answered. */
+ * when the client has gone or the deadline has answered. Not for op_cancel: it is of the server's own table. */
 struct op http_exchange_handle(const struct http_exchange *x);
 struct http_exchange *http_exchange_from(struct http_server *s, struct op handle);
 
-/* Operation to cancel (op_cancel) when the client goes away or the deadline passes. */
+/* Operation to cancel (op_cancel) when the client goes away or the deadline passes; replaces an earlier one. */
 void http_exchange_set_op(struct http_exchange *x, struct op op);
 
-/* Makes the handler's work go on when the client goes away (the answer is then dropped). */
+/* Makes the handler's work go on when the client goes away or the deadline passes: its operation is not
+ * cancelled. The answer is then dropped, as http_exchange_from gives NULL. */
 void http_exchange_detach(struct http_exchange *x);
 
 /* One value that lives as long as the connection, such as the caller's proven identity. */
