@@ -105,8 +105,8 @@ struct config_report {
 
 /* Reads and checks a file. On success *ret is a complete configuration (config_free) and the report
  * may hold warnings; on failure the report holds every error found. The report must be
- * zero-initialised. Errors: NOT_FOUND, DENIED, IO for the file; CONFIG when the report has errors;
- * NOMEM. Blocks on file input; call before the loop runs. */
+ * zero-initialised. Errors: NOT_FOUND, DENIED, INVALID (no regular file), IO for the file; CONFIG
+ * when the report has errors; NOMEM. Blocks on file input; call before the loop runs. */
 enum edge_code config_load(const char *path, struct edge_config **ret, struct config_report *report,
                            struct edge_error *err) EDGE_NODISCARD;
 

@@ -6,6 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The library allocates with functions of its own, so its failures are played here. */
+static unsigned parse_fails_at; /* the n-th event; 0: never */
+static bool initialize_fails;
+
+struct yaml_parser_s;
+struct yaml_event_s;
+int __real_yaml_parser_initialize(struct yaml_parser_s *parser);
+int __wrap_yaml_parser_initialize(struct yaml_parser_s *parser);
+int __real_yaml_parser_parse(struct yaml_parser_s *parser, struct yaml_event_s *event);
+int __wrap_yaml_parser_parse(struct yaml_parser_s *parser, struct yaml_event_s *event);
+
+int __wrap_yaml_parser_initialize(struct yaml_parser_s *parser) {
+    return initialize_fails ? 0 : __real_yaml_parser_initialize(parser);
+}
+
+int __wrap_yaml_parser_parse(struct yaml_parser_s *parser, struct yaml_event_s *event) {
+    if (parse_fails_at > 0 && --parse_fails_at == 0) {
+        /* enum yaml_error_type_e is the parser's first member, and YAML_MEMORY_ERROR its first
+         * fault. */
+        int memory_error = 1;
+        memcpy(parser, &memory_error, sizeof(memory_error));
+        return 0;
+    }
+    return __real_yaml_parser_parse(parser, event);
+}
+
 static struct config_tree *tree_of(const char *text, struct config_report *report) {
     struct config_tree *tree = NULL;
     struct edge_error err;
@@ -365,6 +391,24 @@ static void test_size_limit(void **state) {
     free(text);
 }
 
+static void test_library_without_memory(void **state) {
+    (void)state;
+    struct config_report report = {0};
+    struct config_tree *tree = NULL;
+    struct edge_error err;
+    initialize_fails = true;
+    assert_int_equal(config_yaml_parse(SLICE_LIT("a: b"), &tree, &report, &err), EDGE_NOMEM);
+    initialize_fails = false;
+    for (unsigned n = 1; n <= 10; n++) {
+        parse_fails_at = n;
+        assert_int_equal(config_yaml_parse(SLICE_LIT("a: &x [b]\nc: *x"), &tree, &report, &err),
+                         EDGE_NOMEM);
+        assert_null(tree);
+    }
+    parse_fails_at = 0;
+    assert_int_equal(report.cnt, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalars),
@@ -388,6 +432,7 @@ int main(void) {
         cmocka_unit_test(test_node_limit),
         cmocka_unit_test(test_alias_expansion_limit),
         cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_library_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

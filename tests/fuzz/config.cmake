@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_config LIBS edge_config)

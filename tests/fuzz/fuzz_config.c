@@ -1,0 +1,55 @@
+/* Any bytes as config.yaml: a result or findings, never both missing, and all of it printable. */
+#include "config/config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition) {
+    if (!condition) {
+        abort();
+    }
+}
+
+static void check_finding(const struct config_problem *p) {
+    char line[512];
+    config_problem_format("f", p, line, sizeof(line));
+    require(slice_is_utf8_text(slice_str(line)));
+    for (const char *c = line; *c != '\0'; c++) {
+        require((unsigned char)*c >= ' ' && *c != 0x7F);
+    }
+    require(p->line == 0 || p->column > 0);
+}
+
+static void check_result(const struct edge_config *cfg) {
+    require(cfg->provisioning.scope_id != NULL && cfg->provisioning.scope_id[0] != '\0');
+    require(slice_starts_with(slice_str(strchr(cfg->provisioning.global_endpoint, ':')), "://"));
+    require(cfg->hostname != NULL && strlen(cfg->hostname) <= 64);
+    require(cfg->homedir != NULL && cfg->homedir[0] == '/');
+    require(cfg->connect_management.scheme == CONFIG_SCHEME_UNIX);
+    require(cfg->connect_workload.path != NULL && cfg->engine.path != NULL);
+    require(cfg->listen_workload.path != NULL || cfg->listen_workload.name != NULL ||
+            cfg->listen_workload.fd_index >= 0);
+    require(cfg->tpm_tcti != NULL && cfg->network != NULL);
+    require(cfg->derived_key_ttl_s <= CONFIG_DERIVED_KEY_TTL_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct edge_config *cfg = NULL;
+    struct config_report report = {0};
+    struct edge_error err;
+    enum edge_code code = config_parse("f", slice_make(data, size), &cfg, &report, &err);
+    require((code == EDGE_OK) == (cfg != NULL));
+    require((code == EDGE_CONFIG) == (report.error_cnt > 0));
+    for (size_t i = 0; i < report.cnt; i++) {
+        check_finding(&report.items[i]);
+    }
+    if (cfg != NULL) {
+        check_result(cfg);
+    }
+    config_free(cfg);
+    config_report_clear(&report);
+    return 0;
+}

@@ -1,0 +1,187 @@
+/* The values that the daemon uses: defaults, copies and the rule of each. */
+#include "test_config_expect.h"
+
+#include <string.h>
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct edge_config *cfg = expect_fine(DPS);
+    assert_string_equal(cfg->file, "config.yaml");
+    assert_string_equal(cfg->provisioning.global_endpoint, "https://dps.example");
+    assert_string_equal(cfg->provisioning.scope_id, "0ne1");
+    assert_false(cfg->provisioning.dynamic_reprovisioning);
+    assert_true(cfg->provisioning.always_reprovision_on_startup);
+    assert_string_equal(cfg->hostname, "localhost");
+    assert_string_equal(cfg->homedir, "/var/lib/iotedge");
+    assert_string_equal(cfg->connect_management.path, "/var/run/iotedge/mgmt.sock");
+    assert_string_equal(cfg->connect_workload.text, "unix:///var/run/iotedge/workload.sock");
+    assert_string_equal(cfg->listen_management.path, "/var/run/iotedge/mgmt.sock");
+    assert_string_equal(cfg->listen_workload.path, "/var/run/iotedge/workload.sock");
+    assert_string_equal(cfg->engine.path, "/var/run/docker.sock");
+    assert_string_equal(cfg->network, "azure-iot-edge");
+    assert_null(cfg->trusted_ca_certs);
+    assert_int_equal(cfg->hsm_backend, CONFIG_HSM_TPM);
+    assert_int_equal(cfg->derived_key_ttl_s, 3600);
+    assert_string_equal(cfg->tpm_tcti, "device:/dev/tpmrm0");
+    assert_false(cfg->tpm_allow_emulator);
+    assert_null(cfg->tpm_owner_auth_file);
+    assert_null(cfg->tpm_endorsement_auth_file);
+    assert_int_equal(cfg->tpm_ek_template, CONFIG_EK_TCG_L1);
+    assert_null(cfg->cloud_extra_ca_file);
+    config_free(cfg);
+}
+
+static void test_everything_given(void **state) {
+    (void)state;
+    struct edge_config *cfg =
+        expect_fine("provisioning:\n"
+                    "  source: dps\n"
+                    "  global_endpoint: 'https://dps.example:8443/'\n"
+                    "  scope_id: 0ne1\n"
+                    "  dynamic_reprovisioning: true\n"
+                    "  always_reprovision_on_startup: false\n"
+                    "  attestation: {method: tpm, registration_id: dev-1}\n"
+                    "hostname: Edge.Example\n"
+                    "homedir: /srv/edge\n"
+                    "connect: {management_uri: 'unix:///r/m', workload_uri: 'unix:///r/w'}\n"
+                    "listen: {management_uri: 'fd://iotedge.mgmt.socket', workload_uri: 'fd://1'}\n"
+                    "moby_runtime: {uri: 'unix:///run/podman.sock', network: {name: edge}}\n"
+                    "certificates: {trusted_ca_certs: 'file:///etc/a%20b.pem'}\n"
+                    "hsm: {backend: tpm, derived_key_ttl: 0}\n"
+                    "tpm:\n"
+                    "  tcti: 'swtpm:host=127.0.0.1,port=1'\n"
+                    "  allow_emulator: true\n"
+                    "  owner_auth_file: /o\n"
+                    "  endorsement_auth_file: /e\n"
+                    "  ek_template: legacy-unique0\n"
+                    "cloud: {extra_ca_file: /ca}\n");
+    assert_string_equal(cfg->provisioning.global_endpoint, "https://dps.example:8443");
+    assert_true(cfg->provisioning.dynamic_reprovisioning);
+    assert_false(cfg->provisioning.always_reprovision_on_startup);
+    assert_string_equal(cfg->provisioning.registration_id, "dev-1");
+    assert_string_equal(cfg->hostname, "Edge.Example");
+    assert_string_equal(cfg->homedir, "/srv/edge");
+    assert_string_equal(cfg->connect_management.path, "/r/m");
+    assert_int_equal(cfg->listen_management.scheme, CONFIG_SCHEME_FD);
+    assert_string_equal(cfg->listen_management.name, "iotedge.mgmt.socket");
+    assert_int_equal(cfg->listen_workload.fd_index, 1);
+    assert_string_equal(cfg->engine.path, "/run/podman.sock");
+    assert_string_equal(cfg->network, "edge");
+    assert_string_equal(cfg->trusted_ca_certs, "/etc/a b.pem");
+    assert_int_equal(cfg->derived_key_ttl_s, 0);
+    assert_string_equal(cfg->tpm_tcti, "swtpm:host=127.0.0.1,port=1");
+    assert_true(cfg->tpm_allow_emulator);
+    assert_string_equal(cfg->tpm_owner_auth_file, "/o");
+    assert_string_equal(cfg->tpm_endorsement_auth_file, "/e");
+    assert_int_equal(cfg->tpm_ek_template, CONFIG_EK_LEGACY_UNIQUE0);
+    assert_string_equal(cfg->cloud_extra_ca_file, "/ca");
+    config_free(cfg);
+}
+
+static void test_sections_merge_with_defaults(void **state) {
+    (void)state;
+    struct edge_config *cfg = expect_fine(DPS "moby_runtime: {network: x}\n"
+                                              "connect: {}\n");
+    assert_string_equal(cfg->network, "x");
+    assert_string_equal(cfg->engine.path, "/var/run/docker.sock");
+    assert_string_equal(cfg->connect_workload.path, "/var/run/iotedge/workload.sock");
+    config_free(cfg);
+    cfg = expect_fine(DPS "moby_runtime: {network: ''}\n");
+    assert_string_equal(cfg->network, "azure-iot-edge");
+    config_free(cfg);
+    cfg = expect_fine(DPS "moby_runtime: {network: {name: ''}}\n");
+    assert_string_equal(cfg->network, "azure-iot-edge");
+    config_free(cfg);
+}
+
+static void test_aliases_reach_the_values(void **state) {
+    (void)state;
+    struct edge_config *cfg = expect_fine(DPS "connect: &c\n  management_uri: unix:///r/m\n"
+                                              "  workload_uri: unix:///r/w\nlisten: *c\n");
+    assert_string_equal(cfg->listen_management.path, "/r/m");
+    config_free(cfg);
+}
+
+static void test_hostname(void **state) {
+    (void)state;
+    expect_error(DPS "hostname: '<ADD HOSTNAME HERE>'\n", 2, 11, "hostname", "placeholder");
+    expect_error(DPS "hostname: ''\n", 2, 11, "hostname", "is empty");
+    expect_warning(DPS "hostname: a_b\n", 2, 11, "hostname", "other characters");
+}
+
+static void test_registration_id(void **state) {
+    (void)state;
+    expect_error("provisioning: {source: dps, global_endpoint: 'https://d', scope_id: s, "
+                 "registration_id: 'a b'}\n",
+                 1, 89, "provisioning.registration_id", "other characters");
+    expect_warning("provisioning: {source: dps, global_endpoint: 'https://d', scope_id: s, "
+                   "attestation: {method: tpm, registration_id: Dev}}\n",
+                   1, 116, "provisioning.attestation.registration_id", "small letters");
+}
+
+static void test_cloud(void **state) {
+    (void)state;
+    expect_error("provisioning: {source: dps, global_endpoint: 'http://d', scope_id: s, "
+                 "attestation: {method: tpm}}\n",
+                 1, 46, "provisioning.global_endpoint", "must be an https URL");
+    expect_error("provisioning: {source: dps, global_endpoint: 'https://d', scope_id: '<X>', "
+                 "attestation: {method: tpm}}\n",
+                 1, 69, "provisioning.scope_id", "placeholder");
+    expect_error(DPS "cloud: {extra_ca_file: ca.pem}\n", 2, 24, "cloud.extra_ca_file",
+                 "must be an absolute path");
+}
+
+static void test_uris(void **state) {
+    (void)state;
+    expect_error(DPS "listen: {management_uri: 'http://0.0.0.0:8080'}\n", 2, 26,
+                 "listen.management_uri", "every caller would have the rights of all");
+    expect_error(DPS "listen: {workload_uri: 'https://0.0.0.0:8081'}\n", 2, 24,
+                 "listen.workload_uri", "which module is calling");
+    expect_error(DPS "listen: {workload_uri: /run/x}\n", 2, 24, "listen.workload_uri", "is no URI");
+    expect_error(DPS "connect: {workload_uri: fd://x}\n", 2, 25, "connect.workload_uri",
+                 "connect to Unix sockets only");
+    expect_error(DPS "connect: {workload_uri: 'http://h:1'}\n", 2, 25, "connect.workload_uri",
+                 "connect to Unix sockets only");
+    expect_error(DPS "connect: {workload_uri: x}\n", 2, 25, "connect.workload_uri", "is no URI");
+    expect_error(DPS "moby_runtime: {uri: 'http://localhost:2375/'}\n", 2, 21, "moby_runtime.uri",
+                 "rules the machine");
+    expect_error(DPS "moby_runtime: {uri: 'unix://x'}\n", 2, 21, "moby_runtime.uri",
+                 "absolute path");
+}
+
+static void test_paths(void **state) {
+    (void)state;
+    expect_error(DPS "homedir: var/lib\n", 2, 10, "homedir", "must be an absolute path");
+    expect_error(DPS "tpm: {owner_auth_file: x}\n", 2, 24, "tpm.owner_auth_file", "absolute path");
+    expect_error(DPS "tpm: {endorsement_auth_file: ''}\n", 2, 30, "tpm.endorsement_auth_file",
+                 "is empty");
+    expect_error(DPS "certificates: {trusted_ca_certs: 'http://x/y'}\n", 2, 34,
+                 "certificates.trusted_ca_certs", "only file URIs");
+    expect_warning(DPS "certificates: {trusted_ca_certs: x.pem}\n", 2, 34,
+                   "certificates.trusted_ca_certs", "relative path");
+}
+
+static void test_derived_key_ttl(void **state) {
+    (void)state;
+    struct edge_config *cfg = expect_fine(DPS "hsm: {derived_key_ttl: 604800}\n");
+    assert_int_equal(cfg->derived_key_ttl_s, 604800);
+    config_free(cfg);
+    expect_error(DPS "hsm: {derived_key_ttl: 604801}\n", 2, 24, "hsm.derived_key_ttl",
+                 "must be from 0 to 604800 seconds");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_everything_given),
+        cmocka_unit_test(test_sections_merge_with_defaults),
+        cmocka_unit_test(test_aliases_reach_the_values),
+        cmocka_unit_test(test_hostname),
+        cmocka_unit_test(test_registration_id),
+        cmocka_unit_test(test_cloud),
+        cmocka_unit_test(test_uris),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_derived_key_ttl),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* Rules for single values. */
+#include "config/config_value.h"
+
+#include "test_config_expect.h"
+
+#include <string.h>
+
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+typedef const char *rule(struct slice value);
+
+static void fine(rule *fn, const char *value) {
+    const char *reason = fn(slice_str(value));
+    if (reason != NULL) {
+        fail_msg("'%s' %s", value, reason);
+    }
+}
+
+static void bad(rule *fn, const char *value, const char *part) {
+    const char *reason = fn(slice_str(value));
+    if (reason == NULL || strstr(reason, part) == NULL) {
+        fail_msg("'%s': '%s' does not contain '%s'", value, reason != NULL ? reason : "", part);
+    }
+}
+
+static void test_placeholder(void **state) {
+    (void)state;
+    assert_true(config_value_is_placeholder(SLICE_LIT("<ADD HOSTNAME HERE>")));
+    assert_true(config_value_is_placeholder(SLICE_LIT(" {scope_id} ")));
+    assert_true(config_value_is_placeholder(SLICE_LIT("<>")));
+    assert_false(config_value_is_placeholder(SLICE_LIT("<")));
+    assert_false(config_value_is_placeholder(SLICE_LIT("a<b>")));
+    assert_false(config_value_is_placeholder(SLICE_LIT("<b}")));
+    assert_false(config_value_is_placeholder(SLICE_LIT("")));
+}
+
+static void test_hostname(void **state) {
+    (void)state;
+    fine(config_value_hostname, "edge-1.example");
+    fine(config_value_hostname, "10.0.0.1");
+    fine(config_value_hostname, "under_score");
+    fine(config_value_hostname, X64);
+    bad(config_value_hostname, X64 "y", "longer than 64");
+    bad(config_value_hostname, "", "empty");
+    bad(config_value_hostname, "<ADD HOSTNAME HERE>", "placeholder");
+    bad(config_value_hostname, "a b", "blank");
+    bad(config_value_hostname, "a\tb", "control");
+    bad(config_value_hostname, "a\x7F", "control");
+    fine(config_value_hostname_doubt, "Edge-1.example");
+    bad(config_value_hostname_doubt, "under_score", "other characters");
+    bad(config_value_hostname_doubt, "n\xC3\xA4me", "other characters");
+}
+
+static void test_registration_id(void **state) {
+    (void)state;
+    fine(config_value_registration_id, "dev-01");
+    fine(config_value_registration_id, "A.b_c:d-");
+    fine(config_value_registration_id, X64 X64);
+    bad(config_value_registration_id, X64 X64 "y", "longer than 128");
+    bad(config_value_registration_id, "", "empty");
+    bad(config_value_registration_id, "{registration_id}", "placeholder");
+    bad(config_value_registration_id, "a b", "other characters");
+    bad(config_value_registration_id, "a/b", "other characters");
+    bad(config_value_registration_id, "\xC3\xA4", "other characters");
+    bad(config_value_registration_id, "ab.", "must end");
+    bad(config_value_registration_id, "ab_", "must end");
+    bad(config_value_registration_id, "ab:", "must end");
+    assert_non_null(config_value_registration_id(slice_make("a\0b", 3)));
+    fine(config_value_registration_id_doubt, "dev-01");
+    bad(config_value_registration_id_doubt, "Dev", "small letters");
+    bad(config_value_registration_id_doubt, "a.b", "small letters");
+}
+
+static void test_scope_id(void **state) {
+    (void)state;
+    fine(config_value_scope_id, "0ne00123ABC");
+    bad(config_value_scope_id, "", "empty");
+    bad(config_value_scope_id, "<SCOPE_ID>", "placeholder");
+    bad(config_value_scope_id, "a/b", "no ID scope");
+    bad(config_value_scope_id, "a b", "no ID scope");
+    bad(config_value_scope_id, X64 X64 "y", "no ID scope");
+}
+
+static void test_absolute_path(void **state) {
+    (void)state;
+    fine(config_value_absolute_path, "/var/lib/x");
+    bad(config_value_absolute_path, "", "empty");
+    bad(config_value_absolute_path, "var", "absolute");
+    bad(config_value_absolute_path, "~/x", "absolute");
+}
+
+static void test_tcti(void **state) {
+    (void)state;
+    fine(config_value_tcti, "device:/dev/tpmrm0");
+    fine(config_value_tcti, "swtpm:path=/run/x");
+    fine(config_value_tcti, "tabrmd");
+    bad(config_value_tcti, "", "NAME:CONFIG");
+    bad(config_value_tcti, ":x", "NAME:CONFIG");
+    bad(config_value_tcti, "/dev/tpmrm0", "NAME:CONFIG");
+    bad(config_value_tcti, "swtpm:path=/a b", "blank");
+    bad(config_value_tcti, "x\xC3\xA4", "not ASCII");
+    bad(config_value_tcti, "device", "which device");
+    bad(config_value_tcti, "device:", "which device");
+    bad(config_value_tcti, "device:tpm0", "absolute path");
+    assert_true(config_value_tcti_is_device(SLICE_LIT("device:/dev/tpm0")));
+    assert_false(config_value_tcti_is_device(SLICE_LIT("device:tpm0")));
+    assert_false(config_value_tcti_is_device(SLICE_LIT("deviceX:/dev/tpm0")));
+    assert_false(config_value_tcti_is_device(SLICE_LIT("mssim:host=x")));
+}
+
+static void test_tls_version(void **state) {
+    (void)state;
+    static const char *const known[] = {"tls",    "TLS1",   "tls10",  "tls1.0", "tls1_0",
+                                        "TLSv10", "tls11",  "tls1.1", "tls1_1", "tlsv11",
+                                        "tls12",  "tls1.2", "tls1_2", "Tlsv12"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(known); i++) {
+        assert_true(config_value_is_tls_version(slice_str(known[i])));
+    }
+    assert_false(config_value_is_tls_version(SLICE_LIT("tls13")));
+    assert_false(config_value_is_tls_version(SLICE_LIT("tlsv1")));
+    assert_false(config_value_is_tls_version(SLICE_LIT("TLS 1.2")));
+    assert_false(config_value_is_tls_version(SLICE_LIT("")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_placeholder),     cmocka_unit_test(test_hostname),
+        cmocka_unit_test(test_registration_id), cmocka_unit_test(test_scope_id),
+        cmocka_unit_test(test_absolute_path),   cmocka_unit_test(test_tcti),
+        cmocka_unit_test(test_tls_version),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
