@@ -1,0 +1,135 @@
+/*
+ * What a cold signature costs in the TPM: one derivation through the HSM layer against one bare
+ * TPM2_HMAC, on the same TPM, in the same run. Prints lines for tests/bench/run.
+ *
+ * usage: bench_hsm TCTI STATE_DIR
+ */
+#include "base/clock.h"
+#include "hsm/hsm.h"
+
+#include <tss2/tss2_esys.h>
+#include <tss2/tss2_tctildr.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS 200
+
+static int by_value(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static uint64_t median(uint64_t *us, size_t cnt) {
+    qsort(us, cnt, sizeof us[0], by_value);
+    return us[cnt / 2];
+}
+
+static void die(const char *what, const char *why) {
+    (void)fprintf(stderr, "bench_hsm: %s: %s\n", what, why);
+    exit(1);
+}
+
+static uint64_t derive_us(const char *tcti, const char *dir) {
+    const struct hsm_config cfg = {
+        .backend = HSM_BACKEND_TPM, .state_dir = dir, .tcti = tcti, .allow_emulator = true};
+    struct edge_error err;
+    struct hsm *h = NULL;
+    uint64_t us[ROUNDS];
+    uint8_t fingerprint[HSM_FINGERPRINT_LEN];
+
+    if (hsm_open(&cfg, &h, &err) != EDGE_OK ||
+        hsm_root_fingerprint(h, fingerprint, &err) != EDGE_OK) {
+        die("opening the TPM", edge_error_text(&err));
+    }
+    uint64_t commands = hsm_command_cnt(h);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct secret key = {0};
+        uint64_t begin = clock_mono_us();
+        if (hsm_root_derive(h, slice_make(&i, sizeof i), &key, &err) != EDGE_OK) {
+            die("deriving a key", edge_error_text(&err));
+        }
+        us[i] = clock_mono_us() - begin;
+        secret_clear(&key);
+    }
+    commands = hsm_command_cnt(h) - commands;
+    hsm_close(h);
+    printf("%-44s %14.2f  %s\n", "cold sign: TPM commands for each", (double)commands / ROUNDS,
+           "goal: exactly 1");
+    return median(us, ROUNDS);
+}
+
+/* A key of the same kind in the same TPM, used with a plain password session: the least a TPM2_HMAC
+ * can cost. */
+static ESYS_TR make_key(ESYS_CONTEXT *ctx) {
+    TPM2B_SENSITIVE_CREATE sensitive = {0};
+    TPM2B_DATA outside = {0};
+    TPML_PCR_SELECTION pcrs = {0};
+    TPM2B_PUBLIC template = {0};
+    TPM2B_PUBLIC *pub = NULL;
+    TPM2B_CREATION_DATA *data = NULL;
+    TPM2B_DIGEST *hash = NULL;
+    TPMT_TK_CREATION *ticket = NULL;
+    ESYS_TR key = ESYS_TR_NONE;
+
+    template.publicArea.type = TPM2_ALG_KEYEDHASH;
+    template.publicArea.nameAlg = TPM2_ALG_SHA256;
+    template.publicArea.objectAttributes =
+        TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN |
+        TPMA_OBJECT_USERWITHAUTH | TPMA_OBJECT_NODA | TPMA_OBJECT_SIGN_ENCRYPT;
+    template.publicArea.parameters.keyedHashDetail.scheme.scheme = TPM2_ALG_HMAC;
+    template.publicArea.parameters.keyedHashDetail.scheme.details.hmac.hashAlg = TPM2_ALG_SHA256;
+    if (Esys_CreatePrimary(ctx, ESYS_TR_RH_NULL, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+                           &sensitive, &template, &outside, &pcrs, &key, &pub, &data, &hash,
+                           &ticket) != TSS2_RC_SUCCESS) {
+        die("bare TPM", "cannot create a key");
+    }
+    Esys_Free(pub);
+    Esys_Free(data);
+    Esys_Free(hash);
+    Esys_Free(ticket);
+    return key;
+}
+
+static uint64_t bare_us(const char *tcti) {
+    TSS2_TCTI_CONTEXT *io = NULL;
+    ESYS_CONTEXT *ctx = NULL;
+    uint64_t us[ROUNDS];
+    TPM2B_MAX_BUFFER data = {.size = 68};
+
+    if (Tss2_TctiLdr_Initialize(tcti, &io) != TSS2_RC_SUCCESS ||
+        Esys_Initialize(&ctx, io, NULL) != TSS2_RC_SUCCESS) {
+        die("bare TPM", "cannot open it");
+    }
+    ESYS_TR key = make_key(ctx);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        TPM2B_DIGEST *mac = NULL;
+        uint64_t begin = clock_mono_us();
+        if (Esys_HMAC(ctx, key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &data,
+                      TPM2_ALG_SHA256, &mac) != TSS2_RC_SUCCESS) {
+            die("bare TPM", "TPM2_HMAC failed");
+        }
+        us[i] = clock_mono_us() - begin;
+        Esys_Free(mac);
+    }
+    (void)Esys_FlushContext(ctx, key);
+    Esys_Finalize(&ctx);
+    Tss2_TctiLdr_Finalize(&io);
+    return median(us, ROUNDS);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        die("usage", "bench_hsm TCTI STATE_DIR");
+    }
+    uint64_t ours = derive_us(argv[1], argv[2]);
+    uint64_t bare = bare_us(argv[1]);
+    printf("%-44s %11" PRIu64 " us  %s\n", "cold sign: one derivation", ours,
+           "salted, encrypted session");
+    printf("%-44s %11" PRIu64 " us  %s\n", "cold sign: a bare TPM2_HMAC", bare,
+           "plain password session");
+    printf("%-44s %14.1f\n", "cold sign: derivation / bare command", (double)ours / (double)bare);
+    return 0;
+}
