@@ -25,7 +25,7 @@ static void put_str(struct json_writer *w, const char *text) {
 static void put_escape(struct json_writer *w, unsigned char c) {
     static const char from[] = "\"\\\b\f\n\r\t";
     static const char to[] = "\"\\bfnrt";
-    const char *at = strchr(from, c);
+    const char *at = c != '\0' ? strchr(from, c) : NULL;
     if (at) {
         put(w, "\\", 1);
         put(w, &to[at - from], 1);
@@ -157,9 +157,12 @@ void json_add_b64(struct json_writer *w, const char *name, const void *data, siz
 }
 
 static void add_number(struct json_writer *w, const char *name, double value) {
-    if (value > -EXACT_MAX && value < EXACT_MAX && fabs(value - trunc(value)) <= 0) {
-        json_add_i64(w, name, (int64_t)value);
-        return;
+    if (value > -EXACT_MAX && value < EXACT_MAX) {
+        int64_t integer = (int64_t)value;
+        if (!((double)integer < value || (double)integer > value)) {
+            json_add_i64(w, name, integer);
+            return;
+        }
     }
     if (!isfinite(value)) {
         json_add_null(w, name);

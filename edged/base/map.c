@@ -175,11 +175,7 @@ enum edge_code map_put(struct map *m, struct slice key, void *value, struct edge
     if (m->cnt >= m->max_cnt) {
         return edge_set(err, EDGE_RANGE, "map is full (%zu entries)", m->max_cnt);
     }
-    size_t size;
-    if (__builtin_add_overflow(sizeof(*e), key.len, &size)) {
-        return edge_set(err, EDGE_RANGE, "map key too long");
-    }
-    e = malloc(size);
+    e = malloc(sizeof(*e) + key.len);
     if (!e || (m->cnt >= m->slot_cnt && !grow(m))) {
         free(e);
         return edge_set(err, EDGE_NOMEM, "out of memory for a map entry");
