@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define CONFIG_DEPTH_MAX 32    /* nesting, aliases expanded */
-#define CONFIG_NODES_MAX 10000 /* nodes of a document, aliases expanded */
+#define CONFIG_NODES_MAX 10000 /* nodes of a document, keys included, aliases expanded */
 
 enum config_kind {
     CONFIG_NULL,

@@ -45,8 +45,8 @@ const char *config_value_hostname(struct slice value) {
         return "is longer than 64 bytes, so that edgeHub could not get a certificate for it";
     }
     for (size_t i = 0; i < value.len; i++) {
-        if ((unsigned char)value.ptr[i] <= ' ' || value.ptr[i] == 0x7F) {
-            return "contains a blank or a control character";
+        if ((unsigned char)value.ptr[i] < ' ' || value.ptr[i] == 0x7F) {
+            return "contains a control character";
         }
     }
     return NULL;

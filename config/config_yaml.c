@@ -289,7 +289,7 @@ static enum edge_code build_alias(struct builder *b, const yaml_event_t *event,
     }
     if (anchor == NULL) {
         return refuse(b, event->start_mark, at,
-                      "alias of an anchor that is not complete before it");
+                      "the alias names no anchor that is complete before it");
     }
     const struct config_node *target = anchor->node;
     enum edge_code code = charge(b, event->start_mark, at, target->node_cnt - 1, target->height);

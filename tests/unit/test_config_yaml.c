@@ -308,7 +308,7 @@ static void test_aliases(void **state) {
 static void test_alias_within_its_anchor(void **state) {
     (void)state;
     const char *text = "a: &x\n  b: *x\n";
-    refused(text, strlen(text), 2, 6, "not complete");
+    refused(text, strlen(text), 2, 6, "no anchor that is complete");
 }
 
 static void test_merge_key_is_ordinary(void **state) {
