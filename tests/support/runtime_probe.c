@@ -1,0 +1,219 @@
+/*
+ * Asks a container engine with the daemon's own client and prints what came, one JSON object a
+ * line:
+ *
+ *   runtime_probe SOCKET list | info | inspect NAME | top NAME | watch | repeat N WHAT [NAME]
+ *
+ * "watch" prints events until its standard input ends. The exit code is 0 whatever the engine
+ * answered.
+ */
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "loop/http_client.h"
+#include "loop/loop.h"
+#include "runtime/docker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct probe {
+    struct loop *loop;
+    struct http_client *http;
+    struct runtime *rt;
+    unsigned waiting;
+    bool watching;
+    struct loop_timer *input;
+};
+
+static struct probe probe;
+
+static void print(struct json_writer *w) {
+    struct edge_error err;
+    json_object_close(w);
+    if (json_end(w, &err) == EDGE_OK) {
+        printf("%s\n", buf_cstr(w->out));
+        fflush(stdout);
+    }
+    buf_clear(w->out);
+}
+
+static void begin(struct json_writer *w, struct buf *out, enum edge_code code,
+                  const struct edge_error *err) {
+    buf_init(out, 16 * 1024 * 1024);
+    json_begin(w, out);
+    json_object_open(w, NULL);
+    json_add_cstr(w, "code", code == EDGE_OK ? "ok" : edge_code_name(code));
+    if (code != EDGE_OK) {
+        json_add_cstr(w, "error", edge_error_text(err));
+        json_add_i64(w, "native", err ? err->native : 0);
+    }
+}
+
+static void http_closed(void *data) {
+    (void)data;
+    loop_timer_free(probe.input);
+    loop_stop(probe.loop);
+}
+
+static void runtime_closed(void *data) {
+    (void)data;
+    http_client_close(probe.http, http_closed, NULL);
+}
+
+static void finished(void) {
+    if (--probe.waiting == 0) {
+        runtime_close(probe.rt, runtime_closed, NULL);
+    }
+}
+
+static void on_containers(void *data, enum edge_code code, const struct runtime_container *list,
+                          size_t cnt, const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_array_open(&w, "containers");
+    for (size_t i = 0; i < cnt; i++) {
+        json_object_open(&w, NULL);
+        json_add_cstr(&w, "id", list[i].id);
+        json_add_cstr(&w, "name", list[i].name);
+        json_add_bool(&w, "owned", list[i].owned);
+        json_add_bool(&w, "running", list[i].running);
+        json_add_i64(&w, "pid", list[i].pid);
+        json_add_i64(&w, "started", list[i].started_wall_s);
+        json_object_close(&w);
+    }
+    json_array_close(&w);
+    print(&w);
+    finished();
+}
+
+static void on_pids(void *data, enum edge_code code, const pid_t *pids, size_t cnt,
+                    const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_array_open(&w, "pids");
+    for (size_t i = 0; i < cnt; i++) {
+        json_add_i64(&w, NULL, pids[i]);
+    }
+    json_array_close(&w);
+    print(&w);
+    finished();
+}
+
+static void on_info(void *data, enum edge_code code, const struct runtime_info *info,
+                    const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    if (code == EDGE_OK) {
+        json_add_cstr(&w, "os_type", info->os_type);
+        json_add_cstr(&w, "architecture", info->architecture);
+        json_add_cstr(&w, "server_version", info->server_version);
+        json_add_cstr(&w, "kernel_version", info->kernel_version);
+        json_add_cstr(&w, "operating_system", info->operating_system);
+        json_add_i64(&w, "cpus", info->cpus);
+        json_add_i64(&w, "total_memory", (int64_t)info->total_memory);
+    }
+    print(&w);
+    finished();
+}
+
+static void on_event(void *data, enum runtime_event event, const char *id) {
+    static const char *const names[] = {"started", "stopped", "connected", "lost"};
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, EDGE_OK, NULL);
+    json_add_cstr(&w, "event", names[event]);
+    json_add_cstr(&w, "id", id ? id : "");
+    print(&w);
+}
+
+/* The end of standard input ends a watch. */
+static void look_at_input(void *data) {
+    char c;
+    (void)data;
+    if (read(STDIN_FILENO, &c, 1) == 0) {
+        finished();
+    } else {
+        loop_timer_start(probe.input, 50);
+    }
+}
+
+static enum edge_code start(int argc, char **argv, struct edge_error *err) {
+    const char *what = argv[2];
+    const char *name = argc > 3 ? argv[3] : "";
+    if (strcmp(what, "watch") == 0) {
+        loop_timer_start(probe.input, 50);
+        return EDGE_OK;
+    }
+    if (strcmp(what, "list") == 0) {
+        return runtime_list(probe.rt, on_containers, NULL, NULL, err);
+    }
+    if (strcmp(what, "info") == 0) {
+        return runtime_get_info(probe.rt, on_info, NULL, NULL, err);
+    }
+    if (strcmp(what, "inspect") == 0) {
+        return runtime_inspect(probe.rt, name, on_containers, NULL, NULL, err);
+    }
+    if (strcmp(what, "top") == 0) {
+        return runtime_top(probe.rt, name, on_pids, NULL, NULL, err);
+    }
+    return edge_set(err, EDGE_INVALID, "what is '%s'?", what);
+}
+
+static enum edge_code run(int argc, char **argv, struct edge_error *err) {
+    const struct http_client_options options = {.user_agent = "runtime_probe"};
+    bool watch = strcmp(argv[2], "watch") == 0;
+    uint64_t times = 1;
+
+    const char *socket_path = argv[1];
+    if (strcmp(argv[2], "repeat") == 0 && argc > 4 &&
+        slice_parse_u64(slice_str(argv[3]), 1000, &times)) {
+        argv += 2;
+        argc -= 2;
+    }
+    enum edge_code code = loop_new(&probe.loop, err);
+    if (code == EDGE_OK) {
+        code = http_client_new(probe.loop, &options, &probe.http, err);
+    }
+    if (code == EDGE_OK) {
+        code = docker_new(probe.loop, probe.http, socket_path, watch ? on_event : NULL, NULL,
+                          &probe.rt, err);
+    }
+    if (code == EDGE_OK) {
+        code = loop_timer_new(probe.loop, look_at_input, NULL, &probe.input, err);
+    }
+    for (uint64_t i = 0; code == EDGE_OK && i < times; i++) {
+        code = start(argc, argv, err);
+        probe.waiting += code == EDGE_OK ? 1 : 0;
+    }
+    if (code == EDGE_OK) {
+        loop_run(probe.loop);
+        runtime_free(probe.rt);
+        http_client_free(probe.http);
+        loop_free(probe.loop);
+    }
+    return code;
+}
+
+int main(int argc, char **argv) {
+    struct edge_error err = {0};
+    if (argc < 3) {
+        fprintf(stderr, "usage: runtime_probe SOCKET WHAT [NAME]\n");
+        return 2;
+    }
+    log_init();
+    if (run(argc, argv, &err) != EDGE_OK) {
+        printf("{\"code\":\"start\",\"error\":\"%s\"}\n", edge_error_text(&err));
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,11 @@
+set(support ${PROJECT_SOURCE_DIR}/tests/support)
+edge_unit_test(test_runtime LIBS edge_runtime)
+edge_unit_test(test_docker_json LIBS edge_runtime)
+edge_unit_test(test_docker LIBS edge_runtime
+               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
+edge_unit_test(test_docker_events LIBS edge_runtime
+               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
+
+# Drives the Engine client from the integration tests.
+add_executable(runtime_probe ${support}/runtime_probe.c)
+target_link_libraries(runtime_probe PRIVATE edge_flags edge_runtime)

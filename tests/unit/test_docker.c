@@ -1,0 +1,556 @@
+/*
+ * The Engine client over a fake transport: negotiation, its renewal, cancellation, meaning of
+ * statuses.
+ */
+#include "runtime/docker.h"
+
+#include "runtime/docker_engine.h"
+#include "support/alloc_fail.h"
+#include "support/fake_loop.h"
+#include "support/fake_transport.h"
+#include "support/tmpdir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ID_A "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
+#define V141 "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"
+#define V144 "{\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"1.44\"}"
+#define PODMAN                                                                                     \
+    "{\"Components\":[{\"Name\":\"Podman Engine\"}],\"ApiVersion\":\"1.41\",\"MinAPIVersion\":"    \
+    "\"1.24\"}"
+#define A_IS_UP                                                                                    \
+    "{\"Id\":\"" ID_A "\",\"Name\":\"/a\",\"Config\":{\"Labels\":{\"" RUNTIME_OWNER_LABEL          \
+    "\":\"" RUNTIME_OWNER_VALUE "\"}},\"State\":{\"Running\":true,\"Pid\":5}}"
+#define TOO_OLD                                                                                    \
+    "{\"message\":\"client version 1.41 is too old. Minimum supported API version is 1.44\"}"
+
+static struct runtime *rt;
+static struct {
+    unsigned calls;
+    enum edge_code code;
+    struct edge_error err;
+    struct runtime_container container;
+    size_t cnt;
+    pid_t pid;
+    struct runtime_info info;
+    bool closed;
+} got;
+
+static int setup(void **state) {
+    (void)state;
+    memset(&got, 0, sizeof(got));
+    fake_loop_init();
+    fake_transport_init(fake_loop());
+    assert_int_equal(docker_new(fake_loop(), NULL, "/nowhere/engine.sock", NULL, NULL, &rt, NULL),
+                     EDGE_OK);
+    return 0;
+}
+
+static void on_closed(void *data) {
+    (void)data;
+    got.closed = true;
+}
+
+static void close_all(void) {
+    runtime_close(rt, on_closed, NULL);
+    assert_false(got.closed); /* always later */
+    fake_loop_run();
+    fake_transport_end_canceled();
+    fake_loop_run();
+    assert_true(got.closed);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    if (!got.closed) {
+        close_all();
+    }
+    runtime_free(rt);
+    fake_transport_clear();
+    fake_loop_clear();
+    return 0;
+}
+
+static void note(enum edge_code code, const struct edge_error *err) {
+    got.calls++;
+    got.code = code;
+    assert_true((code == EDGE_OK) == (err == NULL));
+    if (err) {
+        got.err = *err;
+        assert_int_equal(err->code, code);
+    }
+}
+
+static void on_containers(void *data, enum edge_code code, const struct runtime_container *list,
+                          size_t cnt, const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+    got.cnt = cnt;
+    if (cnt > 0) {
+        got.container = list[0];
+    }
+}
+
+static void on_pids(void *data, enum edge_code code, const pid_t *pids, size_t cnt,
+                    const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+    got.cnt = cnt;
+    got.pid = cnt > 0 ? pids[0] : 0;
+}
+
+static void on_info(void *data, enum edge_code code, const struct runtime_info *info,
+                    const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+    if (info) {
+        got.info = *info;
+    }
+}
+
+static struct op inspect(const char *name) {
+    struct op op;
+    assert_int_equal(runtime_inspect(rt, name, on_containers, NULL, &op, NULL), EDGE_OK);
+    return op;
+}
+
+static void negotiate(const char *version) {
+    assert_string_equal(fake_transport_url(0), "GET http://localhost/version");
+    assert_int_equal(fake_transport_timeout_ms(0), DOCKER_VERSION_TIMEOUT_MS);
+    fake_transport_answer(0, 200, version);
+}
+
+static enum edge_code choose(const char *api, const char *min, char *chosen) {
+    struct docker_version v = {0};
+    snprintf(v.api, sizeof(v.api), "%s", api);
+    snprintf(v.min, sizeof(v.min), "%s", min);
+    return docker_engine_choose(&v, chosen, NULL);
+}
+
+static void test_choice(void **state) {
+    static const struct {
+        const char *api, *min, *chosen;
+        enum edge_code code;
+    } rows[] = {
+        {"1.41", "1.12", "1.41", EDGE_OK},      /* Engine 20.10 */
+        {"1.43", "1.12", "1.43", EDGE_OK},      /* Engine 24 */
+        {"1.52", "1.44", "1.52", EDGE_OK},      /* Engine 29.0 */
+        {"1.60", "1.44", "1.52", EDGE_OK},      /* newer than we */
+        {"1.41", "1.24", "1.41", EDGE_OK},      /* Podman 4 */
+        {"1.24", "1.24", "1.24", EDGE_OK},      /* our floor */
+        {"1.24", "", "1.24", EDGE_OK},          /* says no minimum */
+        {"1.9", "1.1", "", EDGE_UNSUPPORTED},   /* less than 1.24 by number, more by text */
+        {"1.23", "1.12", "", EDGE_UNSUPPORTED}, /* too old */
+        {"1.70", "1.53", "", EDGE_UNSUPPORTED}, /* too new */
+        {"2.0", "1.40", "1.52", EDGE_OK},       /* a major version that keeps ours */
+        {"2.0", "2.0", "", EDGE_UNSUPPORTED},   /* one that does not */
+        {"1.100", "1.44", "1.52", EDGE_OK},     /* numbers, not text */
+        {"1", "1.12", "", EDGE_PROTO},          {"1.4x", "1.12", "", EDGE_PROTO},
+        {".41", "1.12", "", EDGE_PROTO},        {"1.41.0", "", "", EDGE_PROTO},
+        {"1.41", "latest", "", EDGE_PROTO},     {"1.99999", "", "", EDGE_PROTO},
+        {"-1.41", "", "", EDGE_PROTO},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        char chosen[DOCKER_VERSION_LEN] = "";
+        enum edge_code code = choose(rows[i].api, rows[i].min, chosen);
+        if (code != rows[i].code || strcmp(chosen, rows[i].chosen) != 0) {
+            fail_msg("%s, %s: %d '%s'", rows[i].api, rows[i].min, (int)code, chosen);
+        }
+    }
+}
+
+static void test_calls_wait_for_one_negotiation(void **state) {
+    (void)state;
+    inspect("a");
+    inspect("b");
+    assert_int_equal(runtime_get_info(rt, on_info, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(fake_transport_open(), 1);
+    negotiate(V141);
+    assert_int_equal(fake_transport_open(), 3);
+    assert_int_equal(got.calls, 0);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.41/containers/a/json?size=false");
+    assert_int_equal(fake_transport_timeout_ms(0), DOCKER_INSPECT_TIMEOUT_MS);
+    assert_string_equal(fake_transport_url(1),
+                        "GET http://localhost/v1.41/containers/b/json?size=false");
+    assert_string_equal(fake_transport_url(2), "GET http://localhost/v1.41/info");
+    assert_int_equal(fake_transport_timeout_ms(2), DOCKER_CONTROL_TIMEOUT_MS);
+    fake_transport_answer(2, 200, "{\"OSType\":\"linux\",\"NCPU\":4}");
+    assert_int_equal(got.calls, 1);
+    assert_string_equal(got.info.os_type, "linux");
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_OK);
+    assert_true(got.container.owned);
+    fake_transport_answer(0, 404, "{\"message\":\"No such container: b\"}");
+    assert_int_equal(got.code, EDGE_NOT_FOUND);
+    assert_non_null(strstr(got.err.text, "No such container: b"));
+    assert_int_equal(got.err.native, 404);
+    inspect("a"); /* asks no version any more */
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.calls, 4);
+}
+
+static void test_list(void **state) {
+    (void)state;
+    assert_int_equal(runtime_list(rt, on_containers, NULL, NULL, NULL), EDGE_OK);
+    negotiate(V141);
+    assert_string_equal(
+        fake_transport_url(0),
+        "GET http://localhost/v1.41/containers/json?all=true&filters=%7B%22label%22%3A%5B%22"
+        "net.azure-devices.edge.owner%3DMicrosoft.Azure.Devices.Edge.Agent%22%5D%7D");
+    /* An engine that does not filter: others stay outside. */
+    fake_transport_answer(0, 200,
+                          "[{\"Id\":\"" ID_A "\",\"Names\":[\"/x\"],\"Labels\":{}},"
+                          "{\"Id\":\"" ID_A
+                          "\",\"Names\":[\"/a\"],\"Labels\":{\"" RUNTIME_OWNER_LABEL
+                          "\":\"" RUNTIME_OWNER_VALUE "\"},\"State\":\"running\"}]");
+    assert_int_equal(got.code, EDGE_OK);
+    assert_int_equal(got.cnt, 1);
+    assert_string_equal(got.container.name, "a");
+    assert_true(got.container.running);
+}
+
+static void test_top_of_docker(void **state) {
+    (void)state;
+    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    negotiate(V141);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.41/containers/a/top?ps_args=");
+    /* A host whose ps knows none of the default options. */
+    fake_transport_answer(0, 500, "{\"message\":\"ps: exit status 1\"}");
+    assert_int_equal(got.calls, 0);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.41/containers/a/top?ps_args=-o%20pid");
+    fake_transport_answer(0, 200, "{\"Titles\":[\"PID\"],\"Processes\":[[\"77\"]]}");
+    assert_int_equal(got.code, EDGE_OK);
+    assert_int_equal(got.pid, 77);
+    /* Twice is enough. */
+    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 500, "");
+    fake_transport_answer(0, 500, "");
+    assert_int_equal(got.code, EDGE_REMOTE);
+    /* Not running is an answer. */
+    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 409, "{\"message\":\"not running\"}");
+    assert_int_equal(got.code, EDGE_CONFLICT);
+}
+
+/* Podman's default are numbers of the container's own namespace, which would be other processes on
+ * the host. */
+static void test_top_of_podman(void **state) {
+    (void)state;
+    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    negotiate(PODMAN);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.41/containers/a/top?ps_args=hpid");
+    fake_transport_answer(0, 200, "{\"Titles\":[\"HPID\"],\"Processes\":[[\"1234\"]]}");
+    assert_int_equal(got.pid, 1234);
+    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, "{\"Titles\":[\"PID\"],\"Processes\":[[\"1\"]]}");
+    assert_int_equal(got.code, EDGE_PROTO);
+}
+
+static void test_statuses(void **state) {
+    static const struct {
+        int status;
+        enum edge_code code;
+    } rows[] = {{304, EDGE_EXISTS},    {400, EDGE_INVALID},  {401, EDGE_DENIED}, {403, EDGE_DENIED},
+                {404, EDGE_NOT_FOUND}, {409, EDGE_CONFLICT}, {418, EDGE_REMOTE}, {500, EDGE_REMOTE},
+                {503, EDGE_REMOTE},    {302, EDGE_REMOTE}};
+    (void)state;
+    inspect("a");
+    negotiate(V141);
+    fake_transport_answer(0, 200, A_IS_UP);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        inspect("a");
+        fake_transport_answer(0, rows[i].status, "{\"message\":\"because\\u001b[31m\"}");
+        assert_int_equal(got.code, rows[i].code);
+        assert_int_equal(got.err.native, rows[i].status);
+        assert_int_equal(got.err.domain, EDGE_DOMAIN_HTTP);
+        assert_non_null(strstr(got.err.text, "because [31m"));
+    }
+    inspect("a");
+    fake_transport_answer(0, 200, "{\"Id\":");
+    assert_int_equal(got.code, EDGE_PARSE);
+    inspect("a");
+    fake_transport_fail(0, EDGE_TIMEOUT);
+    assert_int_equal(got.code, EDGE_TIMEOUT);
+    inspect("a");
+    fake_transport_fail(0, EDGE_RANGE);
+    assert_int_equal(got.code, EDGE_RANGE);
+}
+
+static void test_renewed_after_complaint(void **state) {
+    (void)state;
+    inspect("a");
+    inspect("b");
+    negotiate(V141);
+    fake_transport_answer(0, 400, TOO_OLD);
+    fake_transport_answer(0, 400, TOO_OLD);
+    assert_int_equal(got.calls, 0);
+    assert_int_equal(fake_transport_open(), 1); /* one new negotiation for both */
+    negotiate(V144);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.51/containers/a/json?size=false");
+    fake_transport_answer(0, 200, A_IS_UP);
+    /* Complaining for ever does not go round for ever. */
+    fake_transport_answer(0, 400, TOO_OLD);
+    assert_int_equal(got.calls, 2);
+    assert_int_equal(got.code, EDGE_INVALID);
+    /* A late complaint about the old version does not throw the new one away. */
+    inspect("a");
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.51/containers/a/json?size=false");
+    fake_transport_answer(0, 400, "{\"message\":\"invalid filter\"}");
+    assert_int_equal(got.code, EDGE_INVALID);
+}
+
+static void test_renewed_after_disconnect(void **state) {
+    (void)state;
+    inspect("a");
+    negotiate(V141);
+    fake_transport_fail(0, EDGE_NET);
+    assert_int_equal(got.code, EDGE_NET);
+    inspect("a");
+    negotiate(V144);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_OK);
+}
+
+static void test_negotiation_fails(void **state) {
+    static const struct {
+        int status;
+        const char *body;
+        enum edge_code code;
+    } rows[] = {
+        {200, "{\"ApiVersion\":\"1.70\",\"MinAPIVersion\":\"1.60\"}", EDGE_UNSUPPORTED},
+        {200, "{\"ApiVersion\":\"1.20\",\"MinAPIVersion\":\"1.12\"}", EDGE_UNSUPPORTED},
+        {200, "{}", EDGE_PROTO},
+        {200, "<html>", EDGE_PARSE},
+        {500, "{\"message\":\"starting\"}", EDGE_REMOTE},
+        {404, "", EDGE_NOT_FOUND},
+        {301, "", EDGE_REMOTE},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        unsigned before = got.calls;
+        inspect("a");
+        inspect("b");
+        fake_transport_answer(0, rows[i].status, rows[i].body);
+        assert_int_equal(got.calls, before + 2);
+        assert_int_equal(got.code, rows[i].code);
+        assert_int_equal(fake_transport_open(), 0);
+    }
+    inspect("a");
+    negotiate(V141); /* asked again each time, so it heals */
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_OK);
+}
+
+static void again(void *data, enum edge_code code, const struct runtime_container *list, size_t cnt,
+                  const struct edge_error *err) {
+    (void)list, (void)cnt;
+    note(code, err);
+    if (--*(int *)data > 0) {
+        assert_int_equal(runtime_inspect(rt, "a", again, data, NULL, NULL), EDGE_OK);
+    }
+}
+
+static void test_calls_from_completions(void **state) {
+    int times = 4;
+    (void)state;
+    assert_int_equal(runtime_inspect(rt, "a", again, &times, NULL, NULL), EDGE_OK);
+    fake_transport_fail(0, EDGE_TIMEOUT);
+    fake_transport_answer(0, 500, "");
+    negotiate(V141);
+    fake_transport_answer(0, 404, "");
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.calls, 4);
+}
+
+static void test_cancel(void **state) {
+    (void)state;
+    struct op waiting = inspect("a");
+    struct op other = inspect("b");
+    op_cancel(loop_ops(fake_loop()), waiting);
+    op_cancel(loop_ops(fake_loop()), waiting);
+    assert_int_equal(got.calls, 0);
+    fake_loop_run();
+    assert_int_equal(got.calls, 1);
+    assert_int_equal(got.code, EDGE_CANCELED);
+    negotiate(V141);
+    assert_int_equal(fake_transport_open(), 1);
+    op_cancel(loop_ops(fake_loop()), other);
+    assert_true(fake_transport_canceled(0));
+    fake_transport_end_canceled();
+    assert_int_equal(got.calls, 2);
+    assert_int_equal(got.code, EDGE_CANCELED);
+    /* Too late: the answer was already on its way. */
+    struct op late = inspect("a");
+    op_cancel(loop_ops(fake_loop()), late);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.calls, 3);
+    assert_int_equal(got.code, EDGE_CANCELED);
+    op_cancel(loop_ops(fake_loop()), late); /* stale */
+}
+
+static void test_close_while_negotiating(void **state) {
+    (void)state;
+    inspect("a");
+    inspect("b");
+    close_all();
+    assert_int_equal(got.calls, 2);
+    assert_int_equal(got.code, EDGE_CANCELED);
+    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_CANCELED);
+}
+
+static void test_close_in_flight(void **state) {
+    (void)state;
+    inspect("a");
+    inspect("b");
+    negotiate(V141);
+    close_all();
+    assert_int_equal(got.calls, 2);
+    assert_int_equal(got.code, EDGE_CANCELED);
+}
+
+static void test_too_many_calls(void **state) {
+    enum edge_code code = EDGE_OK;
+    unsigned cnt = 0;
+    (void)state;
+    while (code == EDGE_OK && cnt <= DOCKER_CALLS_MAX) {
+        code = runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL);
+        cnt++;
+    }
+    assert_int_equal(code,
+                     EDGE_BUSY); /* by this limit or, before it, that of the loop's operations */
+    assert_true(cnt > 16);
+}
+
+static void test_transport_refuses(void **state) {
+    (void)state;
+    fake_transport_refuse(EDGE_BUSY);
+    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
+    inspect("a");
+    inspect("b");
+    fake_transport_refuse(EDGE_NOMEM); /* the first after the version is known */
+    negotiate(V141);
+    assert_int_equal(got.calls, 1);
+    assert_int_equal(got.code, EDGE_NOMEM);
+    fake_transport_refuse(EDGE_BUSY);
+    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.calls, 2);
+}
+
+static void unreachable(const char *path, enum edge_code code, const char *hint) {
+    struct runtime *own;
+    got.closed = false;
+    assert_int_equal(docker_new(fake_loop(), NULL, path, NULL, NULL, &own, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect(own, "a", on_containers, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_fail(0, EDGE_NET);
+    assert_int_equal(got.code, code);
+    assert_non_null(strstr(got.err.text, path));
+    assert_non_null(strstr(got.err.text, hint));
+    runtime_close(own, on_closed, NULL);
+    fake_loop_run();
+    assert_true(got.closed);
+    runtime_free(own);
+    got.closed = false;
+}
+
+static void test_unreachable_says_what_to_do(void **state) {
+    struct tmpdir *dir = tmpdir_new();
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)state;
+    unreachable(tmpdir_join(dir, "none"), EDGE_NET, "is the engine installed and running?");
+    tmpdir_write(dir, "file", "", 0, 0644);
+    unreachable(tmpdir_join(dir, "file"), EDGE_NET, "is not a socket");
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", tmpdir_join(dir, "sock"));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    unreachable(addr.sun_path, EDGE_NET, "does not answer");
+    if (geteuid() == 0) {
+        assert_int_equal(chmod(addr.sun_path, 0600), 0);
+        assert_int_equal(chmod(dir->path, 0755), 0);
+        assert_int_equal(seteuid(65534), 0);
+        unreachable(addr.sun_path, EDGE_DENIED, "group that owns it ('docker'");
+        assert_int_equal(seteuid(0), 0);
+    }
+    close(fd);
+    tmpdir_free(dir);
+}
+
+static enum edge_code one_round(void *data) {
+    struct edge_error err = {0};
+    struct runtime *own;
+    (void)data;
+    memset(&got, 0, sizeof(got));
+    got.code = EDGE_NOMEM;
+    enum edge_code code = docker_new(fake_loop(), NULL, "/x", NULL, NULL, &own, &err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    enum edge_code started = runtime_list(own, on_containers, NULL, NULL, &err);
+    enum edge_code second = runtime_top(own, "a", on_pids, NULL, NULL, &err);
+    while (fake_transport_open() > 0) {
+        bool version = strstr(fake_transport_url(0), "/version") != NULL;
+        bool top = strstr(fake_transport_url(0), "/top") != NULL;
+        fake_transport_answer(0, 200,
+                              version ? V141
+                              : top   ? "{\"Titles\":[\"PID\"],\"Processes\":[]}"
+                                      : "[]");
+    }
+    assert_int_equal(got.calls, (started == EDGE_OK ? 1 : 0) + (second == EDGE_OK ? 1 : 0));
+    code = got.code;
+    bool whole = got.calls == 2;
+    runtime_close(own, on_closed, NULL);
+    fake_loop_run();
+    assert_true(got.closed);
+    runtime_free(own);
+    return whole ? code : EDGE_NOMEM;
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    close_all();
+    assert_true(alloc_fail_torture(one_round, NULL) > 10);
+    got.closed = true;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_choice),
+        TEST(test_calls_wait_for_one_negotiation),
+        TEST(test_list),
+        TEST(test_top_of_docker),
+        TEST(test_top_of_podman),
+        TEST(test_statuses),
+        TEST(test_renewed_after_complaint),
+        TEST(test_renewed_after_disconnect),
+        TEST(test_negotiation_fails),
+        TEST(test_calls_from_completions),
+        TEST(test_cancel),
+        TEST(test_close_while_negotiating),
+        TEST(test_close_in_flight),
+        TEST(test_too_many_calls),
+        TEST(test_transport_refuses),
+        TEST(test_unreachable_says_what_to_do),
+        TEST(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
