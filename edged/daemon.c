@@ -57,7 +57,7 @@ static void on_identity(void *data, const struct provisioning_result *r, bool mo
     struct daemon *d = data;
     struct edge_error err;
     if (moved) {
-        log_warn("The device was moved: hub '%s', device '%s'", log_quote_str(r->hub),
+        log_warn("The device was moved: hub %s, device %s", log_quote_str(r->hub),
                  log_quote_str(r->device_id));
     }
     enum edge_code code = hub_set_identity(d->hub, r->hub, r->device_id, r->key_generation, &err);
@@ -356,8 +356,6 @@ enum edge_code daemon_run(const struct edge_config *cfg, struct edge_error *err)
     }
     if (code == EDGE_OK) {
         notify_send("READY=1");
-        log_info("Listening on '%s' and '%s'", cfg->listen_management.text,
-                 cfg->listen_workload.text);
     } else if (d->loop != NULL) {
         stop(d);
     }

@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     if (opt.check_config) {
         status = check_config(opt.config, cfg, &report, &err);
     } else {
-        log_info("Starting edged " EDGE_VERSION " with '%s'", log_quote_str(opt.config));
+        log_info("Starting edged " EDGE_VERSION " with %s", log_quote_str(opt.config));
         log_problems(opt.config, &report);
         if (code == EDGE_OK) {
             status = run(&opt, cfg);

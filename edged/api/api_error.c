@@ -87,7 +87,7 @@ void api_error_workload(struct http_exchange *x, const char *operation,
         answer(x, err->code, operation, edge_error_text(err));
         return;
     }
-    log_warn("%s for module '%s': %s", operation, log_quote(http_exchange_param(x, 0)),
+    log_warn("%s for module %s: %s", operation, log_quote(http_exchange_param(x, 0)),
              edge_error_text(err));
     answer(x, err->code, operation, public_reason(err->code));
 }

@@ -222,7 +222,7 @@ static void on_outcome(void *data, const struct source_outcome *o) {
     p->on_previous = false;
     state_advance(&p->state, &o->result);
     memcpy(p->state.inputs, p->inputs, sizeof p->inputs);
-    log_info("Assigned to hub '%s' as device '%s' (key generation %" PRIu64 ")",
+    log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")",
              log_quote_str(o->result.hub), log_quote_str(o->result.device_id),
              o->result.key_generation);
     save(p, true, on_committed);
@@ -262,7 +262,7 @@ static void on_loaded(struct provisioning *p, struct store_job *job) {
     backoff_reset(&p->soon);
     p->state = job->state;
     if (p->state.has_current) {
-        log_info("Using the saved identity: hub '%s', device '%s'",
+        log_info("Using the saved identity: hub %s, device %s",
                  log_quote_str(p->state.current.hub), log_quote_str(p->state.current.device_id));
         set_state(p, PROVISIONING_ASSIGNED);
         announce(p);
