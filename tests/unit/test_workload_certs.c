@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,6 +126,17 @@ static void test_file_missing(void **unused) {
     assert_int_equal(fake_exchange_status(), 404);
 }
 
+static void test_link_is_followed(void **unused) {
+    (void)unused;
+    char link_path[sizeof path + 8];
+    (void)snprintf(link_path, sizeof link_path, "%s.link", path);
+    assert_int_equal(symlink(path, link_path), 0);
+    cfg.trusted_ca_certs = link_path;
+    bundle(PEM);
+    (void)unlink(link_path);
+    assert_int_equal(fake_exchange_status(), 200);
+}
+
 static void test_queue_full(void **unused) {
     (void)unused;
     fake_worker_fail(EDGE_BUSY);
@@ -151,6 +163,7 @@ int main(void) {
         T(test_no_certificate_in_the_file),
         T(test_not_configured),
         T(test_file_missing),
+        T(test_link_is_followed),
         T(test_queue_full),
         T(test_client_leaves),
     };
