@@ -99,7 +99,7 @@ static int make_path(const char *path, mode_t mode) {
 enum edge_code fs_dir_open(const char *path, bool create, mode_t mode, int *ret_fd,
                            struct edge_error *err) {
     int fd = open(path, DIR_FLAGS);
-    if (fd < 0 && errno == ENOENT && create) {
+    if (fd < 0 && errno == ENOENT && create && path[0] != '\0') {
         fd = make_path(path, mode);
     }
     if (fd < 0) {

@@ -147,6 +147,7 @@ static EDGE_PRINTF(3, 0) size_t add_text(char *line, size_t at, const char *fmt,
             line[i] = ' ';
         }
     }
+    line[at + len] = '\0';
     return at + len;
 }
 

@@ -55,7 +55,11 @@ void tmpdir_write(const struct tmpdir *dir, const char *name, const void *data, 
                   unsigned mode) {
     int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
-    assert_true(write(fd, data, len) == (ssize_t)len);
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(fd, (const char *)data + done, len - done);
+        assert_true(n > 0);
+        done += (size_t)n;
+    }
     assert_int_equal(fchmod(fd, mode), 0);
     assert_int_equal(close(fd), 0);
 }
