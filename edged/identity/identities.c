@@ -51,15 +51,16 @@ static void flow_fail(struct flow *f, enum edge_code code, const struct edge_err
     flow_finish(f, &answer);
 }
 
-/* Ends a cancelled flow whose step completed all the same. */
+/* Ends a cancelled flow whose step completed all the same; f is gone then. */
 static bool flow_end_canceled(struct flow *f) {
-    if (f->is_canceled) {
-        struct edge_error err = {0};
-        (void)edge_set(&err, EDGE_CANCELED, "work on module identity '%.64s' was cancelled",
-                       f->module_id);
-        flow_fail(f, EDGE_CANCELED, &err);
+    if (!f->is_canceled) {
+        return false;
     }
-    return f->is_canceled;
+    struct edge_error err = {0};
+    (void)edge_set(&err, EDGE_CANCELED, "work on module identity '%.64s' was cancelled",
+                   f->module_id);
+    flow_fail(f, EDGE_CANCELED, &err);
+    return true;
 }
 
 static void flow_cancel(void *data) {
