@@ -10,7 +10,6 @@
 #include "config/config_uri.h"
 #include "config/config_yaml.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,28 +89,11 @@ enum edge_code config_parse(const char *name, struct slice text, struct edge_con
     return parse(name, text, false, ret, report, err);
 }
 
-/* The file may be a symbolic link, as it was for the 1.1 daemon; the reader below follows none, so
- * links are resolved first. */
-static enum edge_code read_file(const char *path, struct buf *text, struct edge_error *err) {
-    char *real EDGE_CLEANUP(edge_cleanup_free) = realpath(path, NULL);
-    if (real == NULL) {
-        return edge_set_errno(err, errno, "cannot open '%s'", path);
-    }
-    char *name = strrchr(real, '/');
-    *name = '\0';
-    int dir EDGE_CLEANUP(edge_cleanup_fd) = -1;
-    enum edge_code code = fs_dir_open(real[0] != '\0' ? real : "/", false, 0, &dir, err);
-    if (code == EDGE_OK) {
-        code = fs_read(dir, name + 1, text, err);
-    }
-    return code;
-}
-
 enum edge_code config_load(const char *path, struct edge_config **ret, struct config_report *report,
                            struct edge_error *err) {
     struct buf text;
     buf_init_sensitive(&text, CONFIG_SIZE_MAX);
-    enum edge_code code = read_file(path, &text, err);
+    enum edge_code code = fs_read_path(path, &text, err);
     if (code == EDGE_RANGE) {
         config_report_add(report, CONFIG_ERROR, 0, 0, "", "larger than %d bytes", CONFIG_SIZE_MAX);
         code = refuse(path, report, err);

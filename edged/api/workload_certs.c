@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "http/http_reply.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,22 +46,9 @@ static enum edge_code check_bundle(struct bundle_job *job) {
     return EDGE_OK;
 }
 
-/* The operator's path may well be a symbolic link, which the reader below does not follow. */
-static enum edge_code read_file(struct bundle_job *job) {
-    char *real EDGE_CLEANUP(edge_cleanup_free) = realpath(job->path, NULL);
-    if (real == NULL) {
-        return edge_set_errno(&job->err, errno, "cannot open '%s'", job->path);
-    }
-    char *name = strrchr(real, '/');
-    *name = '\0';
-    int dir EDGE_CLEANUP(edge_cleanup_fd) = -1;
-    enum edge_code code = fs_dir_open(real[0] != '\0' ? real : "/", false, 0, &dir, &job->err);
-    return code == EDGE_OK ? fs_read(dir, name + 1, &job->pem, &job->err) : code;
-}
-
 static void read_bundle(void *data) {
     struct bundle_job *job = data;
-    job->code = read_file(job);
+    job->code = fs_read_path(job->path, &job->pem, &job->err);
     if (job->code == EDGE_OK) {
         job->code = check_bundle(job);
     }

@@ -244,15 +244,10 @@ static enum edge_code check_private(const struct stat *st, const char *name,
     return EDGE_OK;
 }
 
-static enum edge_code read_file(int dirfd, const char *name, bool is_private, struct buf *out,
-                                struct edge_error *err) {
-    enum edge_code code = check_name(name, err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    /* O_NONBLOCK: a FIFO of that name must not stop us. */
-    int fd EDGE_CLEANUP(edge_cleanup_fd) =
-        openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+/* The rest of a read, of a file that was opened with O_NONBLOCK: a FIFO of that name must not stop
+ * us. */
+static enum edge_code read_opened(int fd, const char *name, bool is_private, struct buf *out,
+                                  struct edge_error *err) {
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0) {
         return edge_set_errno(err, errno, "cannot open '%s'", name);
@@ -260,7 +255,7 @@ static enum edge_code read_file(int dirfd, const char *name, bool is_private, st
     if (!S_ISREG(st.st_mode)) {
         return edge_set(err, EDGE_INVALID, "'%s' is not a regular file", name);
     }
-    code = is_private ? check_private(&st, name, err) : EDGE_OK;
+    enum edge_code code = is_private ? check_private(&st, name, err) : EDGE_OK;
     size_t start = out->len;
     if (code == EDGE_OK) {
         code = read_all(fd, name, out, err);
@@ -269,6 +264,22 @@ static enum edge_code read_file(int dirfd, const char *name, bool is_private, st
         buf_truncate(out, start);
     }
     return code;
+}
+
+static enum edge_code read_file(int dirfd, const char *name, bool is_private, struct buf *out,
+                                struct edge_error *err) {
+    enum edge_code code = check_name(name, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    int fd EDGE_CLEANUP(edge_cleanup_fd) =
+        openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return read_opened(fd, name, is_private, out, err);
+}
+
+enum edge_code fs_read_path(const char *path, struct buf *out, struct edge_error *err) {
+    int fd EDGE_CLEANUP(edge_cleanup_fd) = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return read_opened(fd, path, false, out, err);
 }
 
 enum edge_code fs_read(int dirfd, const char *name, struct buf *out, struct edge_error *err) {

@@ -33,7 +33,11 @@ enum edge_code fs_write_atomic_mode(int dirfd, const char *name, struct slice co
 enum edge_code fs_read(int dirfd, const char *name, struct buf *out,
                        struct edge_error *err) EDGE_NODISCARD;
 
-/* The same, but refuses (DENIED) a file that is readable or writable by group or others, or owned
+/* The same for a file that an operator named by its path; links are followed. */
+enum edge_code fs_read_path(const char *path, struct buf *out,
+                            struct edge_error *err) EDGE_NODISCARD;
+
+/* As fs_read, but refuses (DENIED) a file that is readable or writable by group or others, or owned
  * by somebody else than us or root. */
 enum edge_code fs_read_private(int dirfd, const char *name, struct buf *out,
                                struct edge_error *err) EDGE_NODISCARD;
