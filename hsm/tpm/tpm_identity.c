@@ -190,7 +190,6 @@ static enum edge_code evict_old(struct tpm *t, struct tpm_key *old, struct edge_
     if (rc != TSS2_RC_SUCCESS) {
         return tpm_ctx_fail_auth(c, rc, ESYS_TR_RH_OWNER, "TPM2_EvictControl", err);
     }
-    old->tr = ESYS_TR_NONE; /* evicting ends the library's object, too */
     return EDGE_OK;
 }
 
@@ -221,6 +220,7 @@ enum edge_code tpm_identity_publish(struct tpm *t, uint64_t generation, struct e
     }
     if (found) {
         code = evict_old(t, &old, err);
+        /* Also after success: the library would go on to expect the old name at this handle. */
         tpm_ctx_forget(c, &old.tr);
         if (code != EDGE_OK) {
             return code;

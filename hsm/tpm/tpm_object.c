@@ -38,21 +38,13 @@ enum edge_code tpm_load(struct tpm *t, const TPM2B_PUBLIC *pub, const TPM2B_PRIV
     tpm_make_room(t, MAX_LOADED_BESIDE_PARENT, TPM_SLOT_CNT_);
     TSS2_RC rc =
         Esys_Load(c->esys, t->keys.srk.tr, c->session, ESYS_TR_NONE, ESYS_TR_NONE, priv, pub, &tr);
-    switch (tpm_rc_base(rc)) {
-    case TPM2_RC_INTEGRITY:
-    case TPM2_RC_VALUE:
-    case TPM2_RC_SIZE:
-    case TPM2_RC_INSUFFICIENT:
-    case TPM2_RC_BINDING:
-    case TPM2_RC_TYPE:
-    case TPM2_RC_HASH:
-    case TPM2_RC_SCHEME:
-    case TPM2_RC_ATTRIBUTES:
+    const struct tpm_rc_info info = tpm_rc_describe(rc);
+    if (rc != TSS2_RC_SUCCESS && tpm_rc_base(rc) != TPM2_RC_FAILURE &&
+        info.state == HSM_STATE_READY && info.recovery == TPM_RECOVERY_NONE) {
+        /* Depending on the changed byte a TPM gives one of a dozen codes. */
         return edge_set_native(err, EDGE_DENIED, EDGE_DOMAIN_TSS, (int64_t)rc,
                                "TPM2_Load: wrapped by another TPM's storage key, or changed (0x%x)",
                                (unsigned)rc);
-    default:
-        break;
     }
     if (rc != TSS2_RC_SUCCESS) {
         return tpm_ctx_fail(c, rc, "TPM2_Load", err);
