@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Jitter is drawn over the whole range between the floor and the ceiling, so that a fleet of
  * devices that lost the same peer at the same moment does not come back at the same moment.

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Retry delays: exponential with full jitter (each delay is uniform between min_ms and the current
- * ceiling, which doubles with each failure), a peer's Retry-After as the floor. Pure arithmetic, no timer.
+ * ceiling, which doubles with each failure), a peer's Retry-After as the floor. Pure arithmetic, no
+ * timer.
  */
 #ifndef LOOP_BACKOFF_H
 #define LOOP_BACKOFF_H
@@ -18,13 +20,13 @@ struct backoff {
 
 void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t start_ms, uint32_t max_ms);
 
-/* Next delay, ms; counts one failure. retry_after_ms: the peer's wish, 0 for none; the delay is at least
- * that plus up to a tenth of jitter. */
+/* Next delay, ms; counts one failure. retry_after_ms: the peer's wish, 0 for none; the delay is at
+ * least that plus up to a tenth of jitter. */
 uint32_t backoff_next(struct backoff *b, uint32_t retry_after_ms);
 void backoff_reset(struct backoff *b);
 
-/* Parses a Retry-After value (RFC 9110 section 10.2.3: seconds or HTTP-date) into ms from now, clamped
- * to max_ms. 0 when absent or malformed. */
+/* Parses a Retry-After value (RFC 9110 section 10.2.3: seconds or HTTP-date) into ms from now,
+ * clamped to max_ms. 0 when absent or malformed. */
 uint32_t backoff_retry_after_ms(struct slice value, int64_t now_wall_s, uint32_t max_ms);
 
 /* Test seam: random 32 bits; NULL restores the real source. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The gate between our callers and the wire. Values can come from the cloud or from a module (a
  * hub's host name, an image's tag), so that nothing here is taken for granted.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Checks of what callers ask the HTTP client to send. Pure functions; private to loop/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Drives libcurl's multi interface from the loop: one uv_poll per socket that curl wants watched,
  * one timer for curl's clock. All of curl stays in here: options, callbacks, error numbers.
@@ -110,10 +111,28 @@ static void client_reap(struct http_client *c) {
     }
 }
 
+/* Lets curl work. When memory is short there, it may have lost sight of a transfer without saying
+ * of which: then all are given up, rather than one never answered. */
+static void client_act(struct http_client *c, curl_socket_t fd, int flags) {
+    int running = 0;
+    CURLMcode rc = curl_multi_socket_action(c->multi, fd, flags, &running);
+    if (rc == CURLM_OK) {
+        return;
+    }
+    list_for_each (pos, tmp, &c->requests) {
+        struct http_client_call *r = LIST_ENTRY(pos, struct http_client_call, node);
+        if (r->started && r->fail == EDGE_OK) {
+            r->fail = edge_set_native(&r->err, EDGE_NOMEM, EDGE_DOMAIN_CURL, rc,
+                                      "request to '%s' was given up: %s", r->host,
+                                      curl_multi_strerror(rc));
+        }
+    }
+    client_kick(c);
+}
+
 static void client_on_timer(void *data) {
     struct http_client *c = data;
-    int running = 0;
-    (void)curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    client_act(c, CURL_SOCKET_TIMEOUT, 0);
     client_reap(c);
 }
 
@@ -138,8 +157,7 @@ static void client_on_poll(uv_poll_t *handle, int status, int events) {
         flags = s->failed ? CURL_CSELECT_ERR : CURL_CSELECT_IN | CURL_CSELECT_OUT;
         s->failed = true;
     }
-    int running = 0;
-    (void)curl_multi_socket_action(c->multi, s->fd, flags, &running);
+    client_act(c, s->fd, flags);
     if (status < 0 && !uv_is_closing((uv_handle_t *)handle)) {
         (void)uv_poll_start(handle, s->events, client_on_poll); /* libuv stops it on errors */
     }

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * HTTP client on the loop: libcurl's multi interface. The only file that knows curl. TLS 1.2 or newer with
- * full verification, HTTPS and Unix sockets only, proxies from the environment honoured for HTTPS.
+ * HTTP client on the loop: libcurl's multi interface. The only file that knows curl. TLS 1.2 or
+ * newer with full verification, HTTPS and Unix sockets only, proxies from the environment honoured
+ * for HTTPS.
  */
 #ifndef LOOP_HTTP_CLIENT_H
 #define LOOP_HTTP_CLIENT_H
@@ -16,7 +18,7 @@
 #include <stdint.h>
 
 #define HTTP_CLIENT_CONNECT_TIMEOUT_MS 10000
-#define HTTP_CLIENT_HEADERS_MAX        65536   /* bytes of all answer headers */
+#define HTTP_CLIENT_HEADERS_MAX        65536 /* bytes of all answer headers */
 #define HTTP_CLIENT_BODY_MAX           (1024 * 1024)
 #define HTTP_CLIENT_IN_FLIGHT_MAX      256
 
@@ -25,7 +27,7 @@ struct http_client_answer;
 
 struct http_client_options {
     const char *extra_ca_file; /* PEM, trusted besides the system's store; or NULL */
-    const char *ca_dir;        /* the system's store, in OpenSSL's hashed form; NULL: /etc/ssl/certs */
+    const char *ca_dir; /* the system's store, in OpenSSL's hashed form; NULL: /etc/ssl/certs */
     const char *user_agent;
 };
 
@@ -36,21 +38,21 @@ struct http_client_header {
 
 /* Everything is copied by http_client_send. */
 struct http_client_request {
-    const char *method;    /* "GET" ... */
-    const char *url;       /* https://host[:port]/path?query, or http://localhost/... with unix_path */
+    const char *method; /* "GET" ... */
+    const char *url;    /* https://host[:port]/path?query, or http://localhost/... with unix_path */
     const char *unix_path; /* socket path, or NULL */
     const struct http_client_header *headers;
     size_t header_cnt;
-    struct slice body;     /* sent with Content-Length; .ptr NULL: no body */
-    bool sensitive;        /* wipe body and answer */
-    uint32_t timeout_ms;   /* whole call; 0: none */
-    uint32_t stall_ms;     /* longest time without a byte once connected; 0: none */
-    size_t answer_max;     /* bytes of body kept; 0: HTTP_CLIENT_BODY_MAX */
-    /* Streaming: when set, body bytes of a 2xx answer go here as they come instead of being kept. Returns
-     * false to pause; http_client_resume continues. */
+    struct slice body;   /* sent with Content-Length; .ptr NULL: no body */
+    bool sensitive;      /* wipe body and answer */
+    uint32_t timeout_ms; /* whole call; 0: none */
+    uint32_t stall_ms;   /* longest time without a byte once connected; 0: none */
+    size_t answer_max;   /* bytes of body kept; 0: HTTP_CLIENT_BODY_MAX */
+    /* Streaming: when set, body bytes of a 2xx answer go here as they come instead of being kept.
+     * Returns false to pause; http_client_resume continues. */
     bool (*on_data)(void *data, struct slice bytes);
-    /* May be NULL. Runs once when the final answer's headers are complete, before the first body byte: tells
-     * that a long stream is up before anything has been said on it. */
+    /* May be NULL. Runs once when the final answer's headers are complete, before the first body
+     * byte: tells that a long stream is up before anything has been said on it. */
     void (*on_open)(void *data, int status);
     /* Exactly once, on the loop, later. */
     void (*on_done)(void *data, const struct http_client_answer *answer);
@@ -59,14 +61,15 @@ struct http_client_request {
 
 /* Valid during on_done only. */
 struct http_client_answer {
-    enum edge_code code;         /* OK: a complete HTTP answer of any status arrived */
-    const struct edge_error *err; /* when code is not OK: NET, TIMEOUT, CANCELED, RANGE, PROTO, NOMEM */
+    enum edge_code code; /* OK: a complete HTTP answer of any status arrived */
+    const struct edge_error
+        *err; /* when code is not OK: NET, TIMEOUT, CANCELED, RANGE, PROTO, NOMEM */
     int status;
     struct slice body;
-    struct slice retry_after;    /* header values, empty when absent */
+    struct slice retry_after; /* header values, empty when absent */
     struct slice content_type;
     struct slice date;
-    bool tls_verified;           /* came over a verified TLS connection (Date may be trusted a little) */
+    bool tls_verified; /* came over a verified TLS connection (Date may be trusted a little) */
 };
 
 enum edge_code http_client_new(struct loop *l, const struct http_client_options *opt,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * curl's numbers and texts -> our errors; the one place where this happens.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What goes to curl (options, headers, body) and what it hands back byte by byte (header lines,
  * body). Both callbacks run inside curl's own calls: they note, and never call curl's multi

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One request of the HTTP client: its copies of what the caller gave, curl's easy handle, and what
  * has come of the answer. Private to loop/http_client*.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library has already split the head into lines; what is left is name, colon, value.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The few answer headers that callers of the HTTP client need. Private to loop/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Owns the uv_loop_t and the handles that every program needs: signals, posted calls, timers and
  * the lag meter. It wakes up for nothing of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Own implementation of the two protocols, which are documented and stable: datagrams of
  * assignments to $NOTIFY_SOCKET, and descriptors from 3 up described by $LISTEN_PID, $LISTEN_FDS

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service manager: readiness, status, watchdog (sd_notify(3) protocol) and inherited sockets
  * (sd_listen_fds(3) protocol).
@@ -20,8 +21,8 @@ void notify_send(const char *assignments);
 void notify_store_fd(int fd, const char *name);
 void notify_remove_fd(const char *name);
 
-/* Starts pinging at half of WATCHDOG_USEC when set for this process; the ping comes from the loop, so a
- * stuck loop stops it. */
+/* Starts pinging at half of WATCHDOG_USEC when set for this process; the ping comes from the loop,
+ * so a stuck loop stops it. */
 enum edge_code notify_watchdog_start(struct loop *l, struct edge_error *err) EDGE_NODISCARD;
 void notify_watchdog_stop(void);
 
@@ -30,9 +31,10 @@ struct notify_fd {
     char name[256]; /* as in LISTEN_FDNAMES, "" when there is none */
 };
 
-/* Inherited descriptors of this process (LISTEN_PID must be ours, LISTEN_FDNAMES must have as many names
- * as LISTEN_FDS), close-on-exec and non-blocking set, each checked to be a listening stream socket of the
- * Unix family. Clears the variables. None: *ret_cnt 0. Errors: CONFIG with the reason. */
+/* Inherited descriptors of this process (LISTEN_PID must be ours, LISTEN_FDNAMES must have as many
+ * names as LISTEN_FDS), close-on-exec and non-blocking set, each checked to be a listening stream
+ * socket of the Unix family. Clears the variables. None: *ret_cnt 0. Errors: CONFIG with the
+ * reason. */
 enum edge_code notify_listen_fds(struct notify_fd *ret, size_t max_cnt, size_t *ret_cnt,
                                  struct edge_error *err) EDGE_NODISCARD;
 

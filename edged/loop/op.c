@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Operations live in slots of one array. A slot's generation changes each time it is given back, so
  * that a handle to its former user no longer fits. Slots beyond `fresh` have never been used and

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * Handle of an operation in flight: an index and a generation, so that a stale handle misses instead of
- * hitting somebody else's operation. Work that crosses a thread or the network refers back by it.
+ * Handle of an operation in flight: an index and a generation, so that a stale handle misses
+ * instead of hitting somebody else's operation. Work that crosses a thread or the network refers
+ * back by it.
  */
 #ifndef LOOP_OP_H
 #define LOOP_OP_H
@@ -30,12 +32,13 @@ enum edge_code op_add(struct op_table *t, void (*cancel)(void *data), void *data
 void *op_get(const struct op_table *t, struct op op); /* data, or NULL for a stale handle */
 void op_remove(struct op_table *t, struct op op);     /* stale handles are fine */
 
-/* Asks the operation to stop. Its completion callback still runs, once and later, with CANCELED. A stale
- * handle and a second call do nothing. */
+/* Asks the operation to stop. Its completion callback still runs, once and later, with CANCELED. A
+ * stale handle and a second call do nothing. */
 void op_cancel(struct op_table *t, struct op op);
 uint32_t op_cnt(const struct op_table *t);
 
-/* Test seam: what the free slot `index` answers as its next generation, to reach the wrap-around. */
+/* Test seam: what the free slot `index` answers as its next generation, to reach the wrap-around.
+ */
 void op_table_set_generation(struct op_table *t, uint32_t index, uint32_t generation);
 
 static inline bool op_is_set(struct op op) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The usable size of a block is asked from the C library, so that blocks carry no header of ours.
  */

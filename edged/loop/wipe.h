@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Allocator that wipes what it frees, for a library that copies our tokens and bodies into memory
  * of its own. Blocks are the C library's. Any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A job is owned by the worker from submit to done(). It sits in exactly one of: the urgent queue,
  * the normal queue, the thread's hands, the finished list. Queue and finished list are shared and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The server is a child with two pipes: it tells its ports on one and ends when the other is
  * closed, be it by fault_server_stop or by the death of the test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs tests/support/fault_server.py for a test program.
  */

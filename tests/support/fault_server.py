@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Server with faults on demand for the tests of the HTTP client.
 
 Usage: fault_server.py DIR

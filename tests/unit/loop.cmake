@@ -6,7 +6,10 @@ edge_unit_test(test_notify LIBS edge_loop)
 edge_unit_test(test_wipe LIBS edge_loop WRAP free)
 edge_unit_test(test_http_check LIBS edge_loop)
 edge_unit_test(test_http_fields LIBS edge_loop)
-edge_unit_test(test_http_client LIBS edge_loop
-               SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fault_server.c)
-target_compile_definitions(test_http_client PRIVATE
-  EDGE_FAULT_SERVER="${CMAKE_SOURCE_DIR}/tests/support/fault_server.py")
+foreach(name test_http_client test_http_client_request test_http_client_error)
+  edge_unit_test(${name} LIBS edge_loop
+                 SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fault_server.c
+                         ${CMAKE_SOURCE_DIR}/tests/support/http_calls.c)
+  target_compile_definitions(${name} PRIVATE
+    EDGE_FAULT_SERVER="${CMAKE_SOURCE_DIR}/tests/support/fault_server.py")
+endforeach()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Event loop: posted calls, timers, signals, lag.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service manager's protocols, against a socket of our own that stands for the manager.
  */

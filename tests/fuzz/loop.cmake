@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_http_fields LIBS edge_loop)

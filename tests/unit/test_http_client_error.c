@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What callers are told when a request fails.
+ */
+#include "loop/http_client.h"
+
+#include "base/clock.h"
+#include "support/http_calls.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_broken_answers(void **state) {
+    http_call_expect_fault(*state, "good", "/partial?then=close", EDGE_NET,
+                           "'127.0.0.1' closed the connection in the middle");
+    http_call_expect_fault(*state, "sock", "/partial?then=close", EDGE_NET, "in the middle");
+    http_call_expect_fault(*state, "sock", "/partial?then=reset", EDGE_NET, http_calls_server.sock);
+    http_call_expect_fault(*state, "good", "/partial?then=reset", EDGE_NET, "'127.0.0.1'");
+    http_call_expect_fault(*state, "good", "/reset", EDGE_NET, "'127.0.0.1'");
+    http_call_expect_fault(*state, "good", "/none", EDGE_NET, "'127.0.0.1'");
+    http_call_expect_fault(*state, "sock", "/none", EDGE_NET, "without an answer");
+    http_call_expect_fault(*state, "good", "/garbage", EDGE_PROTO, "not HTTP");
+    http_call_expect_fault(*state, "good", "/bad-chunk", EDGE_NET, "'127.0.0.1'");
+}
+
+static void test_certificates(void **state) {
+    http_call_expect_fault(*state, "stranger", "/ok", EDGE_NET,
+                           "certificate of '127.0.0.1' is not trusted");
+    http_call_expect_fault(*state, "misnamed", "/ok", EDGE_NET,
+                           "certificate of '127.0.0.1' is not valid");
+    http_call_expect_fault(*state, "expired", "/ok", EDGE_NET, "expired");
+    http_call_expect_fault(*state, "old", "/ok", EDGE_NET, "TLS");
+}
+
+static void test_nobody_there(void **state) {
+    struct http_call c;
+    http_call_init(&c, *state, "good", "/");
+    c.request.url = "https://127.0.0.1:1/";
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_NET);
+    http_call_assert_contains(c.error, "could not connect to '127.0.0.1': Connection refused");
+    http_call_init(&c, *state, "sock", "/");
+    c.request.unix_path = "/nonexistent/engine.sock";
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_NET);
+    http_call_assert_contains(c.error, "'/nonexistent/engine.sock': No such file");
+    http_call_init(&c, *state, "good", "/");
+    c.request.url = "https://name.invalid/";
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_NET);
+    http_call_assert_contains(c.error, "could not find the address of 'name.invalid'");
+}
+
+static void test_timeouts(void **state) {
+    struct http_call c;
+    http_call_init(&c, *state, "good", "/silence");
+    c.request.timeout_ms = 150;
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_TIMEOUT);
+    http_call_assert_contains(c.error, "no complete answer from '127.0.0.1' in time");
+    http_call_init(&c, *state, "mute", "/"); /* accepts, but never speaks TLS */
+    c.request.timeout_ms = 100;
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_TIMEOUT);
+    http_call_assert_contains(c.error, "could not connect to '127.0.0.1' in time");
+}
+
+static void test_stall(void **state) {
+    static const char *const paths[] = {"/silence", "/partial?then=silence"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(paths); i++) {
+        struct http_call c;
+        http_call_init(&c, *state, "good", paths[i]);
+        c.request.stall_ms = 60;
+        uint64_t start_ms = clock_mono_ms();
+        http_call_run(&c);
+        assert_int_equal(c.code, EDGE_TIMEOUT);
+        http_call_assert_contains(c.error, "no byte from '127.0.0.1' for 60 ms");
+        assert_true(clock_mono_ms() - start_ms < 5000);
+    }
+}
+
+static void test_slow_is_not_stalled(void **state) {
+    struct http_call c;
+    http_call_init(&c, *state, "sock", "/drip?count=8&ms=30");
+    c.request.stall_ms = 150;
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_OK);
+    assert_string_equal(c.body, "........");
+}
+
+static void test_proxy(void **state) {
+    char proxy[HTTP_CALL_URL_MAX];
+    struct http_call c;
+    unsigned port = fault_server_port(&http_calls_server, "proxy");
+    (void)snprintf(proxy, sizeof(proxy), "http://porter:sesame@127.0.0.1:%u", port);
+    assert_int_equal(setenv("https_proxy", proxy, 1), 0);
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    /* Not a loopback name: only the proxy can reach it, and its certificate does not fit. */
+    http_call_init(&c, *state, "good", "/ok");
+    (void)snprintf(c.url, sizeof(c.url), "https://hub.example:%u/ok",
+                   fault_server_port(&http_calls_server, "misnamed"));
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_NET);
+    http_call_assert_contains(c.error, "certificate of 'hub.example' is not valid for it");
+    (void)snprintf(c.url, sizeof(c.url), "https://localhost:%u/ok",
+                   fault_server_port(&http_calls_server, "good"));
+    c.done_cnt = 0;
+    http_call_run(&c);
+    assert_int_equal(c.code, EDGE_OK);
+    assert_string_equal(c.retry_after, "");
+
+    (void)snprintf(proxy, sizeof(proxy), "http://porter:wrongword@127.0.0.1:%u", port);
+    assert_int_equal(setenv("https_proxy", proxy, 1), 0);
+    http_call_expect_fault(*state, "system", "/ok", EDGE_NET, "the proxy answered with status 407");
+    assert_int_equal(setenv("https_proxy", "http://porter:wrong word@127.0.0.1:99999", 1), 0);
+    http_call_get(&c, *state, "system", "/ok");
+    assert_int_not_equal(c.code, EDGE_OK);
+    http_call_assert_lacks(c.error, "wrong");
+    assert_int_equal(setenv("https_proxy", "bogus://porter:wrongword@127.0.0.1:1", 1), 0);
+    http_call_get(&c, *state, "system", "/ok");
+    assert_int_not_equal(c.code, EDGE_OK);
+    http_call_assert_lacks(c.error, "wrongword");
+
+    assert_int_equal(setenv("no_proxy", "127.0.0.1", 1), 0);
+    http_call_get(&c, *state, "system", "/ok");
+    assert_int_equal(c.code, EDGE_OK);
+    assert_int_equal(unsetenv("no_proxy"), 0);
+    assert_int_equal(setenv("all_proxy", "http://127.0.0.1:1", 1), 0);
+    http_call_get(&c, *state, "sock", "/ok");
+    assert_int_equal(c.code, EDGE_OK);
+    assert_int_equal(unsetenv("all_proxy"), 0);
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_int_equal(unsetenv("https_proxy"), 0);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, http_calls_set_up, http_calls_tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_broken_answers), TEST(test_certificates), TEST(test_nobody_there),
+        TEST(test_timeouts),       TEST(test_stall),        TEST(test_slow_is_not_stalled),
+        TEST(test_proxy),
+    };
+    return cmocka_run_group_tests(tests, http_calls_start_server, http_calls_stop_server);
+}
