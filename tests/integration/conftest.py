@@ -11,6 +11,7 @@ import pytest
 
 from support.daemon import Daemon
 from support.emulator import AdminClient, Emulator
+from support.engine import Engine
 from support.swtpm import Swtpm
 from support.tpm2 import Tpm2
 
@@ -87,3 +88,33 @@ def make_daemon(work_dir: Path, emulator: Emulator, swtpm: Swtpm) -> Iterator[Ca
 def daemon(make_daemon: Callable[..., Daemon]) -> Daemon:
     """A daemon with a blank TPM and an empty home; not running, not enrolled."""
     return make_daemon()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """A running container engine with the image support.engine.IMAGE; shared, so clean up what you start."""
+    folder = Path(tempfile.mkdtemp(prefix="edge-"))
+    shared = Engine(folder)
+    try:
+        shared.start()
+        shared.load_image()
+        yield shared
+    finally:
+        shared.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_engine(work_dir: Path) -> Iterator[Callable[[], Engine]]:
+    """Starts engines that a test may stop and kill."""
+    started: list[Engine] = []
+
+    def make() -> Engine:
+        one = Engine(work_dir / f"engine{len(started)}")
+        started.append(one)
+        one.start()
+        return one
+
+    yield make
+    for one in started:
+        one.close()

@@ -14,6 +14,8 @@
 #include "loop/loop.h"
 #include "runtime/docker.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +153,9 @@ static enum edge_code start(int argc, char **argv, struct edge_error *err) {
     const char *what = argv[2];
     const char *name = argc > 3 ? argv[3] : "";
     if (strcmp(what, "watch") == 0) {
+        if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) < 0) {
+            return edge_set_errno(err, errno, "standard input");
+        }
         loop_timer_start(probe.input, 50);
         return EDGE_OK;
     }
