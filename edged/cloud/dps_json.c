@@ -62,6 +62,17 @@ static void fail_unreadable(struct reading *r, const char *what) {
          r->dps->endpoint, what);
 }
 
+/* An answer that could not be taken in because of what err says. */
+static void fail_reading(struct reading *r, const struct edge_error *err) {
+    if (err->code != EDGE_NOMEM) {
+        fail_unreadable(r, edge_error_text(err));
+        return;
+    }
+    r->answer->kind = DPS_TRANSIENT;
+    r->answer->code = err->code;
+    r->answer->err = *err;
+}
+
 /* Copies the members of an error record; those that are missing or odd stay empty. */
 static void read_error_members(struct reading *r, const struct cJSON *obj,
                                const char *message_name) {
@@ -104,7 +115,7 @@ static void read_challenge(struct reading *r, const struct cJSON *root) {
         return;
     }
     if (code != EDGE_NOT_FOUND) {
-        fail_unreadable(r, edge_error_text(&err));
+        fail_reading(r, &err);
         return;
     }
     fail(r, DPS_REFUSED, EDGE_DENIED,
@@ -256,7 +267,7 @@ static void read_assigned(struct reading *r, const struct cJSON *state) {
         code = read_blob(r, tpm, &err);
     }
     if (code != EDGE_OK && code != EDGE_NOT_FOUND) {
-        fail_unreadable(r, edge_error_text(&err));
+        fail_reading(r, &err);
         return;
     }
     a->kind = DPS_ASSIGNED;
@@ -323,9 +334,7 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
     struct edge_error err = {0};
     enum edge_code code = json_parse(reply->body, &root, &err);
     if (code == EDGE_NOMEM) {
-        ret->kind = DPS_TRANSIENT;
-        ret->code = code;
-        ret->err = err;
+        fail_reading(&r, &err);
         return;
     }
     bool is_success = reply->status >= 200 && reply->status < 300;

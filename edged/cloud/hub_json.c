@@ -62,20 +62,24 @@ static void fail_unreadable(struct reading *r, const char *what) {
          r->ask->hub_host, what);
 }
 
-/* The hub has used several names for its message, and "ErrorCode:<name>;<text>" inside it. */
-static void read_said(struct reading *r) {
+/* The hub has used several names for its message, and "ErrorCode:<name>;<text>" inside it. A body
+ * that cannot be read says nothing; only NOMEM is an error, since the message decides what a status
+ * means. */
+static enum edge_code read_said(struct reading *r, struct edge_error *err) {
     static const char *const names[] = {"Message", "message", "errorMessage"};
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
-    if (json_parse(r->reply->body, &root, NULL) != EDGE_OK || !json_is_object(root)) {
-        return;
+    enum edge_code code = json_parse(r->reply->body, &root, err);
+    if (code != EDGE_OK || !json_is_object(root)) {
+        return code == EDGE_NOMEM ? code : EDGE_OK;
     }
     for (size_t i = 0; i < EDGE_ARRAY_LEN(names); i++) {
         struct slice text;
         if (json_get_str(root, names[i], &text, NULL) == EDGE_OK && text.len > 0) {
             text_clean(text, r->answer->said, sizeof(r->answer->said));
-            return;
+            break;
         }
     }
+    return EDGE_OK;
 }
 
 static bool said_code(const struct reading *r, const char *name) {
@@ -308,7 +312,12 @@ void hub_json_answer(const struct hub_json_ask *ask, const struct reply *reply,
     *ret_modules = NULL;
     struct reading r = {ask, reply, ret};
     if (reply->status < 200 || reply->status > 299) {
-        read_said(&r);
+        struct edge_error err = {0};
+        if (read_said(&r, &err) != EDGE_OK) {
+            ret->kind = HUB_LOCAL;
+            ret->err = err;
+            return;
+        }
         read_failure_status(&r);
     } else if (ask->expect != HUB_JSON_NOTHING) {
         read_success(&r, ret_modules);

@@ -1,6 +1,7 @@
 #include "cloud/dps.h"
 
 #include "base/clock.h"
+#include "support/alloc_fail.h"
 #include "support/cloud_env.h"
 
 #include <setjmp.h>
@@ -197,6 +198,39 @@ static void test_audience(void **state) {
     buf_clear(&out);
 }
 
+static enum edge_code torture(void *data) {
+    struct fixture *f = data;
+    static const char *const bodies[] = {
+        "{\"authenticationKey\":\"YmxvYiBieXRlcw==\"}",
+        "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\","
+        "\"tpm\":{\"authenticationKey\":\"YmxvYiBieXRlcw==\"}}}"};
+    struct result r[2] = {{0}};
+    enum edge_code codes[2];
+    struct edge_error err;
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 401, bodies[0]);
+    codes[0] = dps_register(&f->dps, &f->keys, NULL, on_answer, &r[0], NULL, &err);
+    fake_loop_run();
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 200, bodies[1]);
+    codes[1] = dps_operation(&f->dps, "4", "t", on_answer, &r[1], NULL, &err);
+    fake_loop_run();
+    fake_http_forget(f->env.http);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(r[i].cnt, codes[i] == EDGE_OK ? 1 : 0);
+        if (codes[i] == EDGE_OK && r[i].answer.code != EDGE_OK) {
+            assert_int_equal(r[i].answer.kind, DPS_TRANSIENT);
+            codes[i] = r[i].answer.code;
+        }
+        assert_true(codes[i] == EDGE_OK || codes[i] == EDGE_NOMEM);
+    }
+    return codes[0] == EDGE_OK ? codes[1] : codes[0];
+}
+
+static void test_allocation_torture(void **state) {
+    assert_true(alloc_fail_torture(torture, *state) > 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_first_leg_on_the_wire, setup, teardown),
@@ -207,6 +241,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_refused_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_audience, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_allocation_torture, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

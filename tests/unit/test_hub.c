@@ -1,5 +1,6 @@
 #include "cloud/hub.h"
 
+#include "support/alloc_fail.h"
 #include "support/cloud_env.h"
 
 #include <setjmp.h>
@@ -272,6 +273,38 @@ static void test_cancel_at_every_step(void **state) {
     }
 }
 
+static enum edge_code torture(void *data) {
+    struct fixture *f = data;
+    struct result r[2] = {{0}};
+    enum edge_code codes[2];
+    struct edge_error err;
+    char body[1024];
+    (void)snprintf(body, sizeof(body), "[%s]", cloud_env_module("$edgeAgent", "9", "", "sas"));
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 200, body);
+    codes[0] = hub_list(f->hub, on_answer, &r[0], NULL, &err);
+    fake_loop_run();
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 403, "{\"Message\":\"ErrorCode:IotHubQuotaExceeded;x\"}");
+    codes[1] = hub_get(f->hub, "m", on_answer, &r[1], NULL, &err);
+    fake_loop_run();
+    fake_http_forget(f->env.http);
+    for (size_t i = 0; i < 2; i++) {
+        enum hub_kind good = i == 0 ? HUB_OK : HUB_THROTTLED;
+        assert_int_equal(r[i].cnt, codes[i] == EDGE_OK ? 1 : 0);
+        if (codes[i] == EDGE_OK && r[i].answer.kind != good) {
+            assert_int_equal(r[i].answer.kind, HUB_LOCAL);
+            codes[i] = r[i].answer.err.code;
+        }
+        assert_true(codes[i] == EDGE_OK || codes[i] == EDGE_NOMEM || codes[i] == EDGE_CRYPTO);
+    }
+    return codes[0] == EDGE_OK ? codes[1] : codes[0];
+}
+
+static void test_allocation_torture(void **state) {
+    assert_true(alloc_fail_torture(torture, *state) > 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_list_on_the_wire, setup, teardown),
@@ -284,6 +317,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_by_stage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_at_every_step, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_allocation_torture, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
