@@ -10,6 +10,7 @@
 #include "api/authz.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "footprint.h"
 #include "identity/reconcile.h"
 #include "listen.h"
 #include "loop/http_client.h"
@@ -23,6 +24,7 @@
 
 #define STATE_DIR_MAX    512
 #define DRAIN_MS         10000
+#define SETTLED_MS       15000 /* from the start to when start-up is over */
 #define MGMT_SOCKET_MODE 0660
 #define WORK_SOCKET_MODE 0666
 
@@ -32,6 +34,7 @@ struct daemon {
     char keys_dir[STATE_DIR_MAX];
     struct listen_fds fds;
     struct loop *loop;
+    struct loop_timer *settled;
     struct worker *worker;
     struct hsm *hsm;
     struct http_client *http;
@@ -110,6 +113,11 @@ static void on_engine_event(void *data, enum runtime_event event, const char *id
     if (d->authz != NULL) {
         authz_on_event(d->authz, event, id);
     }
+}
+
+static void on_settled(void *data) {
+    (void)data;
+    footprint_trim();
 }
 
 /* --- Start --- */
@@ -232,6 +240,10 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
         code = loop_on_signal(d->loop, SIGINT, on_signal, d, err);
     }
     if (code == EDGE_OK) {
+        code = loop_timer_new(d->loop, on_settled, d, &d->settled, err);
+    }
+    if (code == EDGE_OK) {
+        loop_timer_start(d->settled, SETTLED_MS);
         code = provisioning_start(d->provisioning, err);
     }
     return code;
@@ -304,6 +316,7 @@ static void on_drained(void *data) {
 
 static void stop(struct daemon *d) {
     d->stopping = true;
+    loop_timer_free(d->settled);
     notify_watchdog_stop();
     d->draining = 1;
     if (d->mgmt != NULL) {

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "daemon.h"
+#include "footprint.h"
 #include "privilege.h"
 
 #include <getopt.h>
@@ -114,6 +115,7 @@ static int check_config(const char *file, const struct edge_config *cfg,
 static int run(const struct options *opt, const struct edge_config *cfg) {
     struct edge_error err;
     bool locked = false;
+    footprint_limit();
     enum edge_code code = privilege_harden(opt->allow_root, &err);
     if (code == EDGE_OK) {
         code = secret_heap_init(&locked, &err);
