@@ -1,0 +1,146 @@
+/*
+ * The Engine's answers as hostile bytes. The first byte chooses the reader; for the event stream
+ * the bytes also come in two pieces.
+ */
+#include "runtime/docker_engine.h"
+#include "runtime/docker_events.h"
+#include "runtime/docker_json.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds) {
+    if (!holds) {
+        abort();
+    }
+}
+
+static void check_container(const struct runtime_container *c) {
+    must(strlen(c->id) == RUNTIME_ID_LEN);
+    must(runtime_is_name(slice_str(c->id)));
+    must(c->name[0] == '\0' || runtime_is_name(slice_str(c->name)));
+    must(c->pid >= 0 && (c->running || c->pid == 0));
+}
+
+static void read_list(struct slice text) {
+    struct runtime_container *list = NULL;
+    size_t cnt = 0;
+    if (docker_json_list(text, &list, &cnt, NULL) == EDGE_OK) {
+        must(cnt <= RUNTIME_CONTAINERS_MAX);
+        for (size_t i = 0; i < cnt; i++) {
+            check_container(&list[i]);
+        }
+    }
+    free(list);
+}
+
+static void read_top(struct slice text, const char *title) {
+    pid_t *pids = NULL;
+    size_t cnt = 0;
+    if (docker_json_top(text, title, &pids, &cnt, NULL) == EDGE_OK) {
+        must(cnt <= RUNTIME_PIDS_MAX);
+        for (size_t i = 0; i < cnt; i++) {
+            must(pids[i] > 0);
+        }
+    }
+    free(pids);
+}
+
+static void read_version(struct slice text) {
+    struct docker_version v;
+    char chosen[DOCKER_VERSION_LEN];
+    if (docker_json_version(text, &v, NULL) == EDGE_OK &&
+        docker_engine_choose(&v, chosen, NULL) == EDGE_OK) {
+        must(strspn(chosen, "0123456789.") == strlen(chosen));
+    }
+}
+
+static void read_message(struct slice text) {
+    char message[DOCKER_MESSAGE_MAX];
+    docker_json_message(text, message);
+    struct slice s = slice_str(message);
+    must(s.len < sizeof(message));
+    must(slice_is_utf8_text(s));
+    for (size_t i = 0; i < s.len; i++) {
+        must((unsigned char)s.ptr[i] >= 0x20 && s.ptr[i] != 0x7f);
+    }
+}
+
+struct events {
+    unsigned cnt;
+    size_t bytes;
+};
+
+static enum edge_code on_object(void *data, struct slice object, struct edge_error *err) {
+    struct events *seen = data;
+    enum runtime_event event;
+    char id[RUNTIME_ID_LEN + 1];
+    bool known = false;
+    seen->cnt++;
+    seen->bytes += object.len;
+    must(object.len >= 2 && object.ptr[0] == '{' && object.ptr[object.len - 1] == '}');
+    enum edge_code code = docker_json_event(object, &known, &event, id, err);
+    must(code != EDGE_OK || !known || strlen(id) == RUNTIME_ID_LEN);
+    return EDGE_OK;
+}
+
+/* Cut anywhere, the same objects come out. */
+static void read_events(struct slice text) {
+    struct docker_splitter s;
+    struct events whole = {0}, cut = {0};
+    size_t at = text.len ? (unsigned char)text.ptr[0] % (text.len + 1) : 0;
+
+    docker_splitter_init(&s);
+    enum edge_code code = docker_splitter_feed(&s, text, on_object, &whole, NULL);
+    docker_splitter_clear(&s);
+    enum edge_code cut_code =
+        docker_splitter_feed(&s, slice_make(text.ptr, at), on_object, &cut, NULL);
+    if (cut_code == EDGE_OK) {
+        cut_code = docker_splitter_feed(&s, slice_make(text.ptr + at, text.len - at), on_object,
+                                        &cut, NULL);
+    }
+    docker_splitter_clear(&s);
+    must(code == cut_code && whole.cnt == cut.cnt && whole.bytes == cut.bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct runtime_container container;
+    struct runtime_info info;
+
+    if (size == 0) {
+        return 0;
+    }
+    struct slice text = slice_make(data + 1, size - 1);
+    switch (data[0]) {
+    case 'l':
+        read_list(text);
+        break;
+    case 'c':
+        if (docker_json_container(text, &container, NULL) == EDGE_OK) {
+            check_container(&container);
+        }
+        break;
+    case 't':
+        read_top(text, "PID");
+        read_top(text, "HPID");
+        break;
+    case 'v':
+        read_version(text);
+        break;
+    case 'i':
+        (void)!docker_json_info(text, &info, NULL);
+        break;
+    case 'm':
+        read_message(text);
+        break;
+    case 'e':
+        read_events(text);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
