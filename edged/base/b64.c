@@ -6,32 +6,36 @@
 
 #define ENCODE_LEN_MAX (SIZE_MAX / 4)
 
-/* All ones when low <= x <= high, else 0; x is at most 255. */
-static unsigned in_range(unsigned x, unsigned low, unsigned high) {
-    return 0u - (1u & ~(((x - low) | (high - x)) >> 31));
+/* All ones when low <= x <= high, else 0; for numbers of 8 bits. Both differences are negative
+ * exactly within the range, and a negative number shifted right stays negative. */
+static int in_range(int x, int low, int high) {
+    return ((low - 1 - x) & (x - high - 1)) >> 8;
 }
 
 /* The character of a 6-bit value; c62 and c63 are the last two of the alphabet. */
-static uint8_t b64_char(unsigned v, unsigned c62, unsigned c63) {
-    unsigned c = (in_range(v, 0, 25) & (v + 'A')) | (in_range(v, 26, 51) & (v - 26 + 'a')) |
-                 (in_range(v, 52, 61) & (v - 52 + '0')) | (in_range(v, 62, 62) & c62) |
-                 (in_range(v, 63, 63) & c63);
+static uint8_t b64_char(unsigned value, int c62, int c63) {
+    int v = (int)value;
+    int c = v + 'A';
+    c += (25 - v) >> 8 & ('a' - 'Z' - 1);
+    c += (51 - v) >> 8 & ('0' - 'z' - 1);
+    c += (61 - v) >> 8 & (c62 - '9' - 1);
+    c += (62 - v) >> 8 & (c63 - c62 - 1);
     return (uint8_t)c;
 }
 
-/* The value of a character of the standard alphabet; bit 8 set for any other. */
-static unsigned b64_value(unsigned c) {
-    unsigned upper = in_range(c, 'A', 'Z');
-    unsigned low = in_range(c, 'a', 'z');
-    unsigned digit = in_range(c, '0', '9');
-    unsigned plus = in_range(c, '+', '+');
-    unsigned slash = in_range(c, '/', '/');
-    return (upper & (c - 'A')) | (low & (c - 'a' + 26)) | (digit & (c - '0' + 52)) | (plus & 62) |
-           (slash & 63) | (~(upper | low | digit | plus | slash) & 0x100);
+/* The value of a character of the standard alphabet, -1 for any other. */
+static int b64_value(uint8_t c) {
+    int v = -1;
+    v += in_range(c, 'A', 'Z') & (c - 'A' + 1);
+    v += in_range(c, 'a', 'z') & (c - 'a' + 26 + 1);
+    v += in_range(c, '0', '9') & (c - '0' + 52 + 1);
+    v += in_range(c, '+', '+') & (62 + 1);
+    v += in_range(c, '/', '/') & (63 + 1);
+    return v;
 }
 
-static enum edge_code encode(const uint8_t *in, size_t len, unsigned c62, unsigned c63,
-                             struct buf *out, struct edge_error *err) {
+static enum edge_code encode(const uint8_t *in, size_t len, int c62, int c63, struct buf *out,
+                             struct edge_error *err) {
     if (len > ENCODE_LEN_MAX) {
         return edge_set(err, EDGE_RANGE, "too long for base64");
     }
@@ -88,30 +92,30 @@ static size_t decoded_len(size_t digits) {
 
 static bool decode(struct slice text, uint8_t *to) {
     const uint8_t *in = (const uint8_t *)text.ptr;
-    unsigned bad = 0;
+    int bad = 0; /* negative once a character was foreign */
     size_t i = 0;
     for (; text.len - i >= 4; i += 4) {
-        unsigned a = b64_value(in[i]);
-        unsigned b = b64_value(in[i + 1]);
-        unsigned c = b64_value(in[i + 2]);
-        unsigned d = b64_value(in[i + 3]);
+        int a = b64_value(in[i]);
+        int b = b64_value(in[i + 1]);
+        int c = b64_value(in[i + 2]);
+        int d = b64_value(in[i + 3]);
         bad |= a | b | c | d;
-        *to++ = (uint8_t)(a << 2 | b >> 4);
-        *to++ = (uint8_t)(b << 4 | c >> 2);
-        *to++ = (uint8_t)(c << 6 | d);
+        *to++ = (uint8_t)((unsigned)a << 2 | (unsigned)b >> 4);
+        *to++ = (uint8_t)((unsigned)b << 4 | (unsigned)c >> 2);
+        *to++ = (uint8_t)((unsigned)c << 6 | (unsigned)d);
     }
     if (text.len - i >= 2) {
-        unsigned a = b64_value(in[i]);
-        unsigned b = b64_value(in[i + 1]);
+        int a = b64_value(in[i]);
+        int b = b64_value(in[i + 1]);
         bad |= a | b;
-        *to++ = (uint8_t)(a << 2 | b >> 4);
+        *to++ = (uint8_t)((unsigned)a << 2 | (unsigned)b >> 4);
         if (text.len - i == 3) {
-            unsigned c = b64_value(in[i + 2]);
+            int c = b64_value(in[i + 2]);
             bad |= c;
-            *to++ = (uint8_t)(b << 4 | c >> 2);
+            *to++ = (uint8_t)((unsigned)b << 4 | (unsigned)c >> 2);
         }
     }
-    return (bad & 0x100) == 0;
+    return bad >= 0;
 }
 
 static enum edge_code malformed(struct edge_error *err) {
@@ -157,16 +161,18 @@ enum edge_code b64_decode_secret(struct slice text, size_t max_len, struct secre
     return EDGE_OK;
 }
 
-static uint8_t hex_char(unsigned v) {
-    return (uint8_t)((in_range(v, 0, 9) & (v + '0')) | (in_range(v, 10, 15) & (v - 10 + 'a')));
+static uint8_t hex_char(unsigned value) {
+    int v = (int)value;
+    return (uint8_t)(v + '0' + ((9 - v) >> 8 & ('a' - '9' - 1)));
 }
 
-static unsigned hex_value(unsigned c) {
-    unsigned digit = in_range(c, '0', '9');
-    unsigned low = in_range(c, 'a', 'f');
-    unsigned upper = in_range(c, 'A', 'F');
-    return (digit & (c - '0')) | (low & (c - 'a' + 10)) | (upper & (c - 'A' + 10)) |
-           (~(digit | low | upper) & 0x100);
+/* The value of a hex digit, -1 for any other character. */
+static int hex_value(uint8_t c) {
+    int v = -1;
+    v += in_range(c, '0', '9') & (c - '0' + 1);
+    v += in_range(c, 'a', 'f') & (c - 'a' + 10 + 1);
+    v += in_range(c, 'A', 'F') & (c - 'A' + 10 + 1);
+    return v;
 }
 
 enum edge_code hex_encode(const void *data, size_t len, struct buf *out, struct edge_error *err) {
@@ -197,14 +203,14 @@ enum edge_code hex_decode(struct slice text, struct buf *out, struct edge_error 
     if (code != EDGE_OK) {
         return code;
     }
-    unsigned bad = 0;
+    int bad = 0;
     for (size_t i = 0; i < len; i++) {
-        unsigned high = hex_value((uint8_t)text.ptr[2 * i]);
-        unsigned low = hex_value((uint8_t)text.ptr[2 * i + 1]);
+        int high = hex_value((uint8_t)text.ptr[2 * i]);
+        int low = hex_value((uint8_t)text.ptr[2 * i + 1]);
         bad |= high | low;
-        to[i] = (uint8_t)(high << 4 | low);
+        to[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
     }
-    if (bad & 0x100) {
+    if (bad < 0) {
         secret_wipe(to, len);
         return edge_set(err, EDGE_PARSE, "malformed hex");
     }

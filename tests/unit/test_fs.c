@@ -317,6 +317,24 @@ static void test_read_limit(void **state) {
     assert_int_equal(fs_read(dir->fd, "file", &out, NULL), EDGE_RANGE);
 }
 
+/* An operator's file may be a link and lie anywhere. */
+static void test_read_path(void **state) {
+    const struct tmpdir *dir = *state;
+    struct buf out;
+    struct edge_error err = {0};
+    buf_init(&out, 10);
+    tmpdir_write(dir, "file", "content", 7, 0644);
+    assert_int_equal(symlinkat("file", dir->fd, "link"), 0);
+    assert_int_equal(fs_read_path(tmpdir_join(dir, "link"), &out, NULL), EDGE_OK);
+    assert_string_equal(buf_cstr(&out), "content");
+    assert_int_equal(fs_read_path(tmpdir_join(dir, "file"), &out, NULL), EDGE_RANGE);
+    assert_string_equal(buf_cstr(&out), "content");
+    assert_int_equal(fs_read_path(tmpdir_join(dir, "none"), &out, &err), EDGE_NOT_FOUND);
+    assert_non_null(strstr(err.text, "/none'"));
+    assert_int_equal(fs_read_path(dir->path, &out, NULL), EDGE_INVALID);
+    buf_clear(&out);
+}
+
 static void test_private(void **state) {
     const struct tmpdir *dir = *state;
     static const struct {
@@ -527,6 +545,7 @@ int main(void) {
         IN_TMPDIR(test_write_replaces_a_link),
         IN_TMPDIR(test_read_refuses),
         IN_TMPDIR(test_read_limit),
+        IN_TMPDIR(test_read_path),
         IN_TMPDIR(test_private),
         IN_TMPDIR(test_private_owner),
         IN_TMPDIR(test_remove_and_rename),
