@@ -1,0 +1,126 @@
+"""The daemon's Engine client against engines of other versions and engines that misbehave."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from support.mock import MockEngine, Process
+from support.probe import Watch, probe
+
+ID = "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
+
+
+@pytest.fixture
+def mock(work_dir: Path) -> Iterator[MockEngine]:
+    engine = MockEngine(work_dir / "engine.sock")
+    engine.containers.append(Process(ID, "mod-a", pids=(4711, 4712), inner_pids=(1, 7)))
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+@pytest.mark.parametrize(
+    "profile, version",
+    [("docker-20.10", "1.41"), ("docker-24", "1.43"), ("docker-29.0", "1.52"), ("podman-4.3", "1.41")],
+)
+def test_versions(mock: MockEngine, profile: str, version: str) -> None:
+    mock.use(profile)
+    (answer,) = probe(mock.socket, "inspect", "mod-a")
+    assert answer["code"] == "ok" and answer["containers"][0]["id"] == ID
+    assert mock.requests == ["/version", f"/v{version}/containers/mod-a/json?size=false"]
+
+
+@pytest.mark.parametrize("profile", ["docker-99", "docker-1.10"])
+def test_no_common_version(mock: MockEngine, profile: str) -> None:
+    mock.use(profile)
+    (answer,) = probe(mock.socket, "info")
+    assert answer["code"] == "unsupported"
+    for number in (mock.profile.api, mock.profile.minimum, "1.24", "1.52"):
+        assert number in answer["error"]
+
+
+def test_one_negotiation_for_many(mock: MockEngine) -> None:
+    answers = probe(mock.socket, "repeat", "40", "inspect", "mod-a")
+    assert [a["code"] for a in answers] == ["ok"] * 40
+    assert mock.requests.count("/version") == 1
+
+
+def test_podman_pids_are_the_hosts(mock: MockEngine) -> None:
+    mock.use("podman-4.3")
+    assert probe(mock.socket, "top", "mod-a")[0]["pids"] == [4711, 4712]
+
+
+def test_complaint_about_the_version(mock: MockEngine) -> None:
+    """As from an engine behind a proxy that is upgraded between two calls."""
+    mock.fail("/info", "status", 1, 400, '{"message":"client version 1.41 is too old. Minimum supported API version is 1.44"}')
+    assert probe(mock.socket, "info")[0]["code"] == "ok"
+    assert mock.requests == ["/version", "/v1.41/info", "/version", "/v1.41/info"]
+
+
+@pytest.mark.parametrize(
+    "kind, codes",
+    [
+        ("status", {"remote"}),
+        ("drop", {"network"}),
+        ("garbage", {"network", "protocol"}),
+        ("truncate", {"network", "protocol"}),
+        ("oversize", {"out_of_range"}),
+        ("chunk", {"network", "protocol"}),
+        ("body", {"parse", "protocol"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/version", "/containers/json"])
+def test_faults(mock: MockEngine, path: str, kind: str, codes: set[str]) -> None:
+    mock.fail(path, kind)
+    started = time.monotonic()
+    (answer,) = probe(mock.socket, "list")
+    assert answer["code"] in codes, answer
+    assert answer["error"]
+    assert time.monotonic() - started < 10
+    mock.faults.clear()
+    assert probe(mock.socket, "list")[0]["code"] == "ok"
+
+
+def test_error_text_is_clean(mock: MockEngine) -> None:
+    mock.fail("/info", "status", body='{"message":"bad\\u001b[31m\\nnews"}')
+    error = probe(mock.socket, "info")[0]["error"]
+    assert "bad [31m news" in error
+
+
+def test_hang_has_an_end(mock: MockEngine) -> None:
+    mock.fail("/containers/mod-a/json", "hang")
+    started = time.monotonic()
+    assert probe(mock.socket, "inspect", "mod-a")[0]["code"] == "timeout"
+    assert 8 < time.monotonic() - started < 15
+
+
+def test_process_list_without_ps_options(mock: MockEngine) -> None:
+    """A host whose ps does not know the default options."""
+    mock.fail("ps_args=$", "status", body='{"message":"ps: unrecognized option: e"}')
+    assert probe(mock.socket, "top", "mod-a")[0]["pids"] == [4711, 4712]
+
+
+def test_upgrade_under_a_watch(mock: MockEngine) -> None:
+    with Watch(mock.socket) as watch:
+        watch.expect("connected", "")
+        mock.stop()
+        watch.expect("lost", "")
+        mock.use("docker-29.0")
+        mock.start()
+        watch.expect("connected", "", timeout_s=30)
+        assert watch.rest() == []
+    assert mock.requests[-1].startswith("/v1.52/events?filters=")
+
+
+def test_events_refused(mock: MockEngine) -> None:
+    """A proxy before the engine that does not let events through: lost, and asked for ever more slowly."""
+    mock.fail("/events", "status", status=403, body='{"message":"no"}')
+    with Watch(mock.socket) as watch:
+        watch.expect("lost", "")
+        time.sleep(4)
+        assert watch.rest() == []
+    assert len(mock.requests) <= 2 * 16

@@ -1,0 +1,247 @@
+#!/usr/bin/python3
+"""A scripted container engine on a Unix socket, for faults only: what works is tested on a real one.
+
+Serves the calls that the daemon makes, refuses API versions as the real engines do, and misbehaves when told to.
+As a program: engine_mock.py SOCKET [PROFILE]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socketserver
+import sys
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any, Optional
+
+OWNED = {"net.azure-devices.edge.owner": "Microsoft.Azure.Devices.Edge.Agent"}
+OVERSIZE = 9 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What an engine tells of itself."""
+
+    api: str
+    minimum: str
+    component: str = "Engine"
+
+
+PROFILES = {
+    "docker-20.10": Profile("1.41", "1.12"),
+    "docker-24": Profile("1.43", "1.12"),
+    "docker-29.0": Profile("1.52", "1.44"),
+    "docker-99": Profile("1.99", "1.60"),
+    "docker-1.10": Profile("1.22", "1.12"),
+    "podman-4.3": Profile("1.41", "1.24", "Podman Engine"),
+}
+
+
+@dataclass
+class Fault:
+    """Misbehaviour of calls whose path matches; `times` of them, or all when negative."""
+
+    path: str
+    kind: str
+    times: int = -1
+    status: int = 500
+    body: str = '{"message":"the mock was told to fail"}'
+
+
+@dataclass
+class Process:
+    """A container of the mock; `pids` in the host's namespace, `inner_pids` in its own."""
+
+    identity: str
+    name: str
+    labels: dict[str, str] = field(default_factory=lambda: dict(OWNED))
+    pids: tuple[int, ...] = (4711,)
+    inner_pids: tuple[int, ...] = (1,)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, format: str, *args: Any) -> None:  # pylint: disable=redefined-builtin
+        pass
+
+    def do_GET(self) -> None:  # pylint: disable=invalid-name
+        engine = self.server.engine
+        engine.requests.append(self.path)
+        versioned = re.match(r"/v(\d+\.\d+)(/.*)", self.path)
+        path = versioned.group(2) if versioned else self.path
+        fault = engine.take_fault(path)
+        if fault is not None:
+            self._misbehave(fault)
+        elif versioned and _number(versioned.group(1)) < _number(engine.profile.minimum):
+            self._error(400, f"client version {versioned.group(1)} is too old. Minimum supported API version is "
+                             f"{engine.profile.minimum}, please upgrade your client to a newer version")
+        elif versioned and _number(versioned.group(1)) > _number(engine.profile.api):
+            self._error(400, f"client version {versioned.group(1)} is too new. Maximum supported API version is "
+                             f"{engine.profile.api}")
+        else:
+            self._serve(path)
+
+    def _serve(self, path: str) -> None:
+        engine = self.server.engine
+        named = re.match(r"/containers/([^/]+)/(json|top)", path)
+        if path == "/version":
+            self._answer({"Components": [{"Name": engine.profile.component}], "ApiVersion": engine.profile.api,
+                          "MinAPIVersion": engine.profile.minimum})
+        elif path.startswith("/info"):
+            self._answer({"OSType": "linux", "Architecture": "x86_64", "ServerVersion": "0", "NCPU": 1})
+        elif path.startswith("/events"):
+            self._events()
+        elif path.startswith("/containers/json"):
+            self._answer([{"Id": c.identity, "Names": [f"/{c.name}"], "Labels": c.labels, "State": "running"}
+                          for c in engine.containers])
+        elif named:
+            self._container(named.group(1), named.group(2), path)
+        else:
+            self._error(404, "page not found")
+
+    def _container(self, key: str, what: str, path: str) -> None:
+        engine = self.server.engine
+        for one in engine.containers:
+            if key in (one.identity, one.name):
+                break
+        else:
+            self._error(404, f"No such container: {key}")
+            return
+        if what == "json":
+            self._answer({"Id": one.identity, "Name": f"/{one.name}", "Config": {"Labels": one.labels},
+                          "State": {"Running": True, "Pid": one.pids[0] if one.pids else 0}})
+        elif "Podman" in engine.profile.component and "ps_args=hpid" in path:
+            self._answer({"Titles": ["HPID"], "Processes": [[str(p)] for p in one.pids]})
+        elif "Podman" in engine.profile.component:
+            self._answer({"Titles": ["UID", "PID"], "Processes": [["root", str(p)] for p in one.inner_pids]})
+        else:
+            self._answer({"Titles": ["UID", "PID"], "Processes": [["root", str(p)] for p in one.pids]})
+
+    def _events(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        self.server.engine.stopping.wait()
+        self.close_connection = True
+
+    def _answer(self, content: Any, status: int = 200) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _error(self, status: int, message: str) -> None:
+        self._answer({"message": message}, status)
+
+    def _misbehave(self, fault: Fault) -> None:
+        self.close_connection = True
+        if fault.kind == "status":
+            self.close_connection = False
+            body = fault.body.encode()
+            self.send_response(fault.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        elif fault.kind == "hang":
+            self.server.engine.stopping.wait()
+        elif fault.kind == "drop":
+            pass
+        elif fault.kind == "garbage":
+            self.wfile.write(b"\x00\xff this is not HTTP\r\n\r\n")
+        elif fault.kind == "truncate":
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n[{"Id":"')
+        elif fault.kind == "oversize":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[")
+            try:
+                for _ in range(OVERSIZE // 4096):
+                    self.wfile.write(b" " * 4096)
+            except OSError:
+                pass
+        elif fault.kind == "chunk":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{\"Id\r\nzz\r\nmore")
+        elif fault.kind == "body":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + fault.body.encode())
+        else:
+            raise ValueError(fault.kind)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 64
+    engine: "MockEngine"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that went away is what some tests want
+
+
+class MockEngine:
+    """One engine; `containers`, `profile` and `faults` may be changed while it runs."""
+
+    def __init__(self, socket: Path, profile: str = "docker-20.10") -> None:
+        self.socket = socket
+        self.profile = PROFILES[profile]
+        self.containers: list[Process] = []
+        self.faults: list[Fault] = []
+        self.requests: list[str] = []
+        self.stopping = threading.Event()
+        self._server: Optional[_Server] = None
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        self.stopping.clear()
+        self._server = _Server(str(self.socket), _Handler)
+        self._server.engine = self
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Goes away; the socket file stays, as that of a killed engine does."""
+        self.stopping.set()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def use(self, profile: str) -> None:
+        """Becomes another engine, as after an upgrade."""
+        self.profile = PROFILES[profile]
+
+    def fail(self, path: str, kind: str, times: int = -1, status: int = 500, body: Optional[str] = None) -> None:
+        """Adds a fault for paths that match the expression."""
+        fault = Fault(path, kind, times, status)
+        if body is not None:
+            fault.body = body
+        self.faults.append(fault)
+
+    def take_fault(self, path: str) -> Optional[Fault]:
+        for fault in self.faults:
+            if fault.times != 0 and re.search(fault.path, path):
+                fault.times -= 1
+                return fault
+        return None
+
+
+def main() -> None:
+    mock = MockEngine(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "docker-20.10")
+    mock.containers.append(Process("a" * 64, "edgeAgent"))
+    mock.start()
+    print(f"listening on {mock.socket}", flush=True)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
