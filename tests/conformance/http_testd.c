@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server for tests and measurements: edge_http with routes that answer at once, later, in streams, or not at
- * all. Usage: http_testd SOCKET [OPTION=NUMBER]...; stops on SIGTERM and then prints what it counted.
+ * A server for tests and measurements: edge_http with routes that answer at once, later, in
+ * streams, or not at all. Usage: http_testd SOCKET [OPTION=NUMBER]...; stops on SIGTERM and then
+ * prints what it counted.
  */
 #include "base/json.h"
 #include "base/log.h"
@@ -279,8 +280,9 @@ static bool read_options(int argc, char **argv, struct options *ret) {
         const char *name;
         uint64_t *value;
     } known[] = {
-        {"max-conns", &ret->max_conns}, {"max-peer", &ret->max_peer}, {"head-ms", &ret->head_ms},
-        {"body-ms", &ret->body_ms},     {"idle-ms", &ret->idle_ms},   {"linger-ms", &ret->linger_ms},
+        {"max-conns", &ret->max_conns}, {"max-peer", &ret->max_peer},
+        {"head-ms", &ret->head_ms},     {"body-ms", &ret->body_ms},
+        {"idle-ms", &ret->idle_ms},     {"linger-ms", &ret->linger_ms},
         {"nofile", &ret->nofile},       {"debug", &ret->debug},
     };
     for (int i = 2; i < argc; i++) {
