@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP client on the loop: libcurl's multi interface. The only file that knows curl. TLS 1.2 or
- * newer with full verification, HTTPS and Unix sockets only, proxies from the environment honoured
- * for HTTPS.
+ * HTTP client on the loop: libcurl's multi interface. Only http_client*.c know curl. TLS 1.2 or
+ * newer with full verification, HTTPS and Unix sockets only; proxies from the environment
+ * (https_proxy, no_proxy) are honoured for HTTPS and never for Unix sockets. No redirects, no
+ * cookies, no content encodings, HTTP/1.1. Header values and sensitive bodies are kept in wiped
+ * memory, as are the copies that curl makes of them; those that the TLS library encrypts from are
+ * not.
  */
 #ifndef LOOP_HTTP_CLIENT_H
 #define LOOP_HTTP_CLIENT_H
@@ -19,7 +22,7 @@
 
 #define HTTP_CLIENT_CONNECT_TIMEOUT_MS 10000
 #define HTTP_CLIENT_HEADERS_MAX        65536 /* bytes of all answer headers */
-#define HTTP_CLIENT_BODY_MAX           (1024 * 1024)
+#define HTTP_CLIENT_BODY_MAX           ((size_t)1024 * 1024)
 #define HTTP_CLIENT_IN_FLIGHT_MAX      256
 
 struct http_client;
@@ -49,7 +52,8 @@ struct http_client_request {
     uint32_t stall_ms;   /* longest time without a byte once connected; 0: none */
     size_t answer_max;   /* bytes of body kept; 0: HTTP_CLIENT_BODY_MAX */
     /* Streaming: when set, body bytes of a 2xx answer go here as they come instead of being kept.
-     * Returns false to pause; http_client_resume continues. */
+     * The bytes count as taken either way; false asks for no more until http_client_resume. At most
+     * 16 KiB per call; what the peer sends meanwhile waits in its own buffers. */
     bool (*on_data)(void *data, struct slice bytes);
     /* May be NULL. Runs once when the final answer's headers are complete, before the first body
      * byte: tells that a long stream is up before anything has been said on it. */

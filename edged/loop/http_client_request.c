@@ -196,7 +196,7 @@ static bool request_set_message(struct http_client_call *r, const struct http_cl
 static enum edge_code request_fill(struct http_client_call *r,
                                    const struct http_client_request *req,
                                    void (*on_stall)(void *data), struct edge_error *err) {
-    buf_init_sensitive(&r->text, 2 * HTTP_CLIENT_HEADERS_MAX);
+    buf_init_sensitive(&r->text, (size_t)2 * HTTP_CLIENT_HEADERS_MAX);
     size_t answer_max = req->answer_max > 0 ? req->answer_max : HTTP_CLIENT_BODY_MAX;
     if (req->sensitive) {
         buf_init_sensitive(&r->body, req->body.len);

@@ -75,14 +75,11 @@ static void loop_on_turn(uv_prepare_t *handle) {
 
 /* Runs what was posted up to now; what these calls post waits for the next turn. */
 static void loop_run_calls(struct loop *l) {
-    struct list batch;
-    list_init(&batch);
-    list_for_each (pos, tmp, &l->calls) {
-        list_remove(pos);
-        list_append(&batch, pos);
-    }
-    while (!list_is_empty(&batch)) {
-        struct loop_call *call = LIST_ENTRY(batch.next, struct loop_call, node);
+    const struct list *last = l->calls.prev;
+    bool more = !list_is_empty(&l->calls);
+    while (more) {
+        struct loop_call *call = LIST_ENTRY(l->calls.next, struct loop_call, node);
+        more = &call->node != last;
         list_remove(&call->node);
         void (*fn)(void *data) = call->fn;
         void *data = call->data;

@@ -69,7 +69,7 @@ static void notify_send_with_fd(const char *text, int fd) {
     if (sock < 0 || connect(sock, (const struct sockaddr *)&addr, addr_len) != 0) {
         return;
     }
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+    struct iovec iov = {.iov_base = (void *)text, .iov_len = strlen(text)};
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;

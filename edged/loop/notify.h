@@ -14,10 +14,12 @@
 
 #define NOTIFY_FDS_MAX 1024
 
-/* Sends newline-separated assignments such as "READY=1". Does nothing without NOTIFY_SOCKET. */
+/* Sends newline-separated assignments such as "READY=1". Does nothing without NOTIFY_SOCKET. When
+ * the manager's queue is full, waits up to 20 ms for it, then drops the message. */
 void notify_send(const char *assignments);
 
-/* Hands a descriptor to the manager's store under a name, or takes it out of the store. */
+/* Hands a descriptor to the manager's store under a name, or takes it out of the store. A name must
+ * be 1 to 255 printable ASCII characters without ':'; others are ignored. */
 void notify_store_fd(int fd, const char *name);
 void notify_remove_fd(const char *name);
 

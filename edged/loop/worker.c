@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* RSA and EC operations of OpenSSL and the TPM stack's command buffers fit several times. */
-#define WORKER_STACK_SIZE (512 * 1024)
+#define WORKER_STACK_SIZE ((size_t)512 * 1024)
 
 #define WORKER_NAME_MAX 16 /* kernel limit of a thread's name, with NUL */
 
