@@ -287,7 +287,9 @@ static void drop_client(struct http_listener *l) {
     log_warn("%s: a connection was dropped: out of memory", s->core.service->name);
 }
 
-static bool is_above_limits(const struct http_listener *l, pid_t pid) {
+/* The newcomer is in the list already and counts for nothing yet. */
+static bool is_above_limits(const struct http_listener *l, const struct http_link *newcomer) {
+    const pid_t pid = newcomer->x.peer.pid;
     unsigned same = 0;
     if (l->open >= l->max_conns) {
         return true;
@@ -298,7 +300,8 @@ static bool is_above_limits(const struct http_listener *l, pid_t pid) {
     }
     list_for_each (pos, tmp, &l->conns) {
         const struct http_link *k = LIST_ENTRY(pos, struct http_link, node);
-        same += k->x.peer.pid == pid && !k->refused && !k->x.dead ? 1 : 0;
+        bool counts = k != newcomer && !k->refused && !k->x.dead;
+        same += counts && k->x.peer.pid == pid ? 1 : 0;
     }
     return same >= l->max_conns_per_peer;
 }
@@ -309,7 +312,7 @@ static bool admit(struct http_link *k) {
     struct http_server *s = l->server;
     struct edge_error err = {0};
     enum edge_code code = http_peer_read(fd_of(k), &k->x.peer, &err);
-    k->refused = code == EDGE_OK && is_above_limits(l, k->x.peer.pid);
+    k->refused = code == EDGE_OK && is_above_limits(l, k);
     if (k->refused) {
         s->refused++;
         s->core.stats.refused++;
