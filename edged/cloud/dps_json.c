@@ -346,7 +346,11 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
     } else if (!is_success) {
         read_error_members(&r, root, "message");
     }
-    if (reply->status == 401 && leg == DPS_JSON_CHALLENGE) {
+    if (reply->status == 401 && leg == DPS_JSON_CHALLENGE && code != EDGE_OK &&
+        reply->body.len > 0) {
+        /* Perhaps a challenge that was cut off: not a reason to call the device unknown. */
+        fail_unreadable(&r, edge_error_text(&err));
+    } else if (reply->status == 401 && leg == DPS_JSON_CHALLENGE) {
         read_challenge(&r, root);
     } else if (!is_success) {
         read_failure_status(&r);

@@ -1,8 +1,11 @@
 # Fakes are linked in place of the loop, the HTTP client and the key store.
 set(cloud_fakes cloud_env.c fake_hsm.c fake_http_client.c fake_loop.c)
 list(TRANSFORM cloud_fakes PREPEND ${CMAKE_SOURCE_DIR}/tests/support/)
-if(TARGET edge_cloud)
-  foreach(name test_text test_reply test_sas test_dps test_dps_json test_hub test_hub_json)
-    edge_unit_test(${name} LIBS edge_cloud SOURCES ${cloud_fakes})
-  endforeach()
-endif()
+
+foreach(name test_text test_reply test_sas test_dps test_dps_json test_hub test_hub_json)
+  edge_unit_test(${name} LIBS edge_cloud SOURCES ${cloud_fakes})
+endforeach()
+
+# Driven by the integration tests.
+add_executable(cloud_probe ${CMAKE_SOURCE_DIR}/tests/support/cloud_probe.c)
+target_link_libraries(cloud_probe PRIVATE edge_flags edge_identity)

@@ -1,5 +1,3 @@
-if(TARGET edge_identity)
-  foreach(name test_module_cache test_module_key test_identities test_reconcile test_reconcile_state)
-    edge_unit_test(${name} LIBS edge_identity SOURCES ${cloud_fakes})
-  endforeach()
-endif()
+foreach(name test_module_cache test_module_key test_identities test_reconcile test_reconcile_state)
+  edge_unit_test(${name} LIBS edge_identity SOURCES ${cloud_fakes})
+endforeach()

@@ -84,8 +84,13 @@ static void test_challenge_damaged(void **state) {
     struct dps_answer a = read_text(DPS_JSON_CHALLENGE, 401, "{\"authenticationKey\":\"!!\"}");
     assert_int_equal(a.kind, DPS_TRANSIENT);
     assert_int_equal(a.code, EDGE_PROTO);
-    a = read_text(DPS_JSON_CHALLENGE, 401, "{\"authenticationKey\":7}");
-    assert_int_equal(a.kind, DPS_TRANSIENT);
+    static const char *const unreadable[] = {"{\"authenticationKey\":7}", "<html>", "[]",
+                                             "{\"authenticationKey\":\"YmxvYiBieXRlcw=="};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(unreadable); i++) {
+        a = read_text(DPS_JSON_CHALLENGE, 401, unreadable[i]);
+        assert_int_equal(a.kind, DPS_TRANSIENT);
+        assert_int_equal(a.code, EDGE_PROTO);
+    }
     static char big[20000];
     (void)snprintf(big, sizeof(big), "{\"authenticationKey\":\"%0*d\"}", HSM_BLOB_MAX * 4 / 3 + 8,
                    0);
@@ -102,7 +107,7 @@ static void test_not_enrolled(void **state) {
     (void)state;
     static const char *const bodies[] = {
         "{\"errorCode\":401002,\"trackingId\":\"tr\",\"message\":\"Unauthorized\"}",
-        "{\"authenticationKey\":null}", "{\"authenticationKey\":\"\"}", "<html>", ""};
+        "{\"authenticationKey\":null}", "{\"authenticationKey\":\"\"}", "{}", ""};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(bodies); i++) {
         struct dps_answer a = read_text(DPS_JSON_CHALLENGE, 401, bodies[i]);
         assert_int_equal(a.kind, DPS_REFUSED);
