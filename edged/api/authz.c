@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The decision and its asynchronous legs. /proc is read by authz_proc.c, the cgroup grammar is in
  * cgroup.c.
@@ -226,11 +227,24 @@ static void fact_store(struct authz *a, const char *id, const struct fact *f) {
 
 /* --- The Engine's process list --- */
 
+/* The number alone would stand for whoever has it next; the start time makes it one process. */
+static bool find_process(const struct authz *a, const struct http_peer *peer, uint64_t *ret_start) {
+    if (peer->start_time != 0) {
+        *ret_start = peer->start_time;
+        return true;
+    }
+    return authz_proc_read_start(a->proc_fd, peer->pid, ret_start);
+}
+
 static bool is_denied(const struct authz *a, const struct http_peer *peer, const char *expected) {
-    uint64_t now_ms = clock_mono_ms();
+    uint64_t now_ms = clock_mono_ms(), start_time;
+
+    if (!find_process(a, peer, &start_time)) {
+        return false;
+    }
     for (size_t i = 0; i < AUTHZ_DENIALS_MAX; i++) {
         const struct denial *d = &a->denials[i];
-        if (d->pid == peer->pid && d->start_time == peer->start_time && d->until_ms > now_ms &&
+        if (d->pid == peer->pid && d->start_time == start_time && d->until_ms > now_ms &&
             strcmp(d->name, expected) == 0) {
             return true;
         }
@@ -239,13 +253,15 @@ static bool is_denied(const struct authz *a, const struct http_peer *peer, const
 }
 
 static void remember_denial(struct authz *a, const struct http_peer *peer, const char *expected) {
-    struct denial *d = &a->denials[a->next_denial];
-    if (peer->start_time == 0 || !slice_to_array(slice_str(expected), d->name, sizeof(d->name))) {
-        return; /* without a start time the number alone would stand for whoever has it next */
+    struct denial d = {.pid = peer->pid, .until_ms = clock_mono_ms() + AUTHZ_DENIAL_MS};
+
+    /* Read first, verified afterwards: the start time is the peer's own. */
+    if (!find_process(a, peer, &d.start_time) ||
+        authz_proc_verify(a->proc_fd, peer, NULL) != EDGE_OK ||
+        !slice_to_array(slice_str(expected), d.name, sizeof(d.name))) {
+        return;
     }
-    d->pid = peer->pid;
-    d->start_time = peer->start_time;
-    d->until_ms = clock_mono_ms() + AUTHZ_DENIAL_MS;
+    a->denials[a->next_denial] = d;
     a->next_denial = (a->next_denial + 1) % AUTHZ_DENIALS_MAX;
 }
 

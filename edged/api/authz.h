@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which container is asking: from the kernel's peer credentials to a module name, and from there to
  * a route's permission. Fails closed, with the reason in our log. Loop thread only.

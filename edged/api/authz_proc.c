@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Order matters here: read first, verify afterwards. What was read before a successful verification
  * was read of the peer, because its number cannot have been given to anybody else in between.
@@ -78,9 +79,19 @@ static enum edge_code verify_pidfd(int pidfd, struct edge_error *err) {
     return n == 0 ? EDGE_OK : peer_gone(err);
 }
 
+static bool read_start(int process_fd, uint64_t *ret) {
+    char text[STAT_MAX];
+    ssize_t len = process_fd < 0 ? -1 : read_file(process_fd, "stat", text, sizeof(text));
+    return len >= 0 && authz_proc_start_time(slice_make(text, (size_t)len), ret);
+}
+
+bool authz_proc_read_start(int proc_fd, pid_t pid, uint64_t *ret) {
+    int process_fd EDGE_CLEANUP(edge_cleanup_fd) = open_process(proc_fd, pid);
+    return read_start(process_fd, ret);
+}
+
 static enum edge_code verify_start(int process_fd, const struct http_peer *peer,
                                    struct edge_error *err) {
-    char text[STAT_MAX];
     uint64_t start_time = 0;
 
     if (peer->start_time == 0) {
@@ -88,8 +99,7 @@ static enum edge_code verify_start(int process_fd, const struct http_peer *peer,
                         "nothing is known to tell whether the process is still the one that "
                         "connected");
     }
-    ssize_t len = process_fd < 0 ? -1 : read_file(process_fd, "stat", text, sizeof(text));
-    if (len < 0 || !authz_proc_start_time(slice_make(text, (size_t)len), &start_time)) {
+    if (!read_start(process_fd, &start_time)) {
         return peer_gone(err);
     }
     return start_time == peer->start_time ? EDGE_OK : peer_gone(err);

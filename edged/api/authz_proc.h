@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What /proc says of a peer, and whether it still speaks of the same process. Reads procfs only,
  * which does not block. Loop thread.
@@ -26,6 +27,9 @@ enum edge_code authz_proc_look(int proc_fd, const struct http_peer *peer,
 /* Only the verification, after something else was learnt about the peer's number. Same errors. */
 enum edge_code authz_proc_verify(int proc_fd, const struct http_peer *peer,
                                  struct edge_error *err) EDGE_NODISCARD;
+
+/* The start time of the process that has this number now; false when it cannot be read. */
+bool authz_proc_read_start(int proc_fd, pid_t pid, uint64_t *ret);
 
 /* Start time, field 22 of a /proc/PID/stat text (proc(5)); false when malformed. The command name
  * in it is the process's own choice and may contain anything. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The grammar of /proc/PID/cgroup (cgroups(7)) and of the names that container engines give to
  * cgroups. Knows nothing of processes or engines.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Finds the container in the text of /proc/PID/cgroup. Pure.
  *

@@ -295,7 +295,7 @@ void http_exchange_allow(struct http_exchange *x, struct slice who) {
 }
 
 void http_exchange_deny(struct http_exchange *x, int status, const char *message) {
-    http_reply_error(x, status, message);
+    http_reply_busy(x, status, status == 503 ? HTTP_RETRY_AFTER_S : 0, message);
 }
 
 static void on_message(struct http_exchange *x) {

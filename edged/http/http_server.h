@@ -129,7 +129,8 @@ void http_exchange_detach(struct http_exchange *x);
 void http_exchange_set_conn_data(struct http_exchange *x, void *data, void (*free_data)(void *data));
 void *http_exchange_conn_data(const struct http_exchange *x);
 
-/* The authorizer's verdict. who: the caller's name for the access log (copied; may be empty). */
+/* The authorizer's verdict. who: the caller's name for the access log (copied; may be empty). A 503 (nobody could
+ * be asked) carries Retry-After. */
 void http_exchange_allow(struct http_exchange *x, struct slice who);
 void http_exchange_deny(struct http_exchange *x, int status, const char *message);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Docker Engine API as runtime operations: which path, which timeout, which reader.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Docker Engine API over its Unix socket. Negotiates the API version from GET /version at first use
  * and after each reconnect: the newest that both sides know, at least 1.24.

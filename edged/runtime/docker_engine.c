@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One object per call that outlives the HTTP request below it, because a call may have to wait for
  * the version or be sent a second time. Knows nothing of what the calls mean.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Calls to one Engine: the API version, its negotiation and renewal, timeouts, cancellation and the
  * meaning of status codes. Inside runtime/ only; loop thread only.

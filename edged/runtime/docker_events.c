@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keeps the event stream open and turns it into runtime events. CONNECTED comes with the headers of
  * the answer: the Engine has subscribed by then, so what is learnt afterwards is kept true by the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Engine's event stream: one long GET /events that is re-opened with backoff. Idle means idle:
  * nothing is polled. Inside runtime/ only; loop thread only.

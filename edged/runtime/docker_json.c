@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Message mapping for the Engine API. Takes what it needs and nothing else, so that members that
  * come and go between Engine versions do not matter; what it takes must have the right type.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Engine's JSON, read. Pure functions on hostile bytes; inside runtime/ only. All fail with
  * PROTO for well-formed JSON of the wrong shape, with PARSE or RANGE as json_parse does, and with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dispatch to the implementation, and the one rule about names that all implementations share.
  */

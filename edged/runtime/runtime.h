@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The container runtime as the daemon sees it: an ops table with one real implementation, the
  * Docker Engine API. Loop thread only; every done callback runs exactly once, later than its call.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/PID/cgroup as hostile text. Besides not crashing: a verdict is repeatable, an id is one
  * that the text contains, and whoever can only append below a path that names a container does not

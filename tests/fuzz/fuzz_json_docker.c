@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Engine's answers as hostile bytes. The first byte chooses the reader; for the event stream
  * the bytes also come in two pieces.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A container runtime that a test fills and runs: answers are made when the test says so, from what
  * is in it then.

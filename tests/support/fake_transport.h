@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_client_send as the Engine client sees it: requests are recorded and stay open until the test
  * answers them, in any order, in pieces if it likes. On the fake loop, linked in place of

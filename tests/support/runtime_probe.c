@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Asks a container engine with the daemon's own client and prints what came, one JSON object a
  * line:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The decision table of caller authorization, over a fake engine, a fake /proc and fake exchanges.
  */
@@ -27,6 +28,8 @@
 #define ID_ALIEN "00000000e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90"
 #define PRIVATE  "0::/\n"
 #define HOST     "0::/system.slice/cron.service\n"
+
+#define START_TIME 5000
 
 #define PENDING (-1)
 #define ALLOWED 200
@@ -176,10 +179,10 @@ static struct http_exchange *conn(size_t index, const char *cgroup) {
     struct http_exchange *x = &conns[index];
     hang_up(x);
     memset(x, 0, sizeof(*x));
-    x->peer = (struct http_peer){.pid = next_pid++, .uid = 1000, .start_time = 5000 + index};
+    x->peer = (struct http_peer){.pid = next_pid++, .uid = 1000};
     x->peer.pidfd = eventfd(0, EFD_CLOEXEC);
     set_cgroup(x->peer.pid, cgroup);
-    set_start_time(x->peer.pid, x->peer.start_time);
+    set_start_time(x->peer.pid, START_TIME);
     return x;
 }
 
@@ -187,6 +190,13 @@ static struct http_exchange *conn_in(size_t index, const char *id) {
     char text[128];
     snprintf(text, sizeof(text), "0::/docker/%s\n", id);
     return conn(index, text);
+}
+
+/* As on a kernel without SO_PEERPIDFD. */
+static void without_pidfd(struct http_exchange *x) {
+    close(x->peer.pidfd);
+    x->peer.pidfd = -1;
+    x->peer.start_time = START_TIME;
 }
 
 /* The process has exited: its pidfd fires. */
@@ -317,8 +327,7 @@ static void test_exited_peer(void **state) {
 static void test_recycled_number_without_pidfd(void **state) {
     struct http_exchange *x = conn_in(0, ID_A);
     (void)state;
-    close(x->peer.pidfd);
-    x->peer.pidfd = -1;
+    without_pidfd(x);
     assert_int_equal(ask(x, "a"), ALLOWED);
     hang_up(x);
     x->gone = false;
@@ -342,8 +351,7 @@ static void test_recycled_during_listing(void **state) {
     assert_non_null(strstr(last_line, "has exited"));
 
     x = conn(1, PRIVATE);
-    close(x->peer.pidfd);
-    x->peer.pidfd = -1;
+    without_pidfd(x);
     fake_runtime_set_pids(engine, ID_A, &x->peer.pid, 1);
     ask_policy(x, HTTP_POLICY_CALLER, "a");
     set_start_time(x->peer.pid, 1);
@@ -557,7 +565,7 @@ static void test_refusals_are_remembered_a_while(void **state) {
     /* Not for the next process with that number. */
     struct http_exchange *y = conn(1, PRIVATE);
     assert_int_equal(ask(y, "b"), 404);
-    y->peer.start_time++;
+    set_start_time(y->peer.pid, START_TIME + 1);
     fake_runtime_set_pids(engine, ID_B, &y->peer.pid, 1);
     assert_int_equal(ask(y, "b"), ALLOWED);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What /proc says of a peer: recorded trees, the real /proc, and processes that are not who they
  * were.

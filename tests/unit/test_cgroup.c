@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "api/cgroup.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The Engine client over a fake transport: negotiation, its renewal, cancellation, meaning of
  * statuses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The event stream: cutting it into objects at every place, and keeping it open.
  */

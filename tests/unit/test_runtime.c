@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "runtime/runtime.h"
 
 #include <setjmp.h>
