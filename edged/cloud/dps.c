@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Requests to the Device Provisioning Service. Meaning of the answers: dps_json.c; when to ask: the
  * caller.

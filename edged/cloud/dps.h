@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Device Provisioning Service over HTTPS: one request in, one typed answer out, no policy. Loop
  * thread only.

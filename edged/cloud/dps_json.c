@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mapping of provisioning messages. Every status and error code that the service documents gets its
  * own meaning here; anything that cannot be read is a transient fault of the path, never an

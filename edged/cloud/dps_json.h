@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Messages of the Device Provisioning Service: what we send and what its answers mean. Pure.
  */

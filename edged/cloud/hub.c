@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Requests to the hub's identity registry: a fresh token from the HSM, then one HTTP call. A
  * request is in one of the two stages at any time; whichever it is, its completion ends or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * IoT Hub identity registry over HTTPS, seen by one device: its module identities. One request in,
  * one typed answer out, no policy. Loop thread only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mapping of registry messages. Module records are checked member by member; the keys that the hub
  * sends along are wiped with the tree and never looked at.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Messages of IoT Hub's identity registry: what we send and what its answers mean. Pure.
  */

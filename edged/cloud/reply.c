@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Common part of the answers of cloud services: dates, waiting times, and error texts that put the
  * meaning and the mend first, so that a long foreign message is what gets cut.

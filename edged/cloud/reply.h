@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the message mappings of the cloud services need to know of an HTTP answer. Pure but for the
  * clock.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Token text and the worker job that signs it. The job carries copies only; the token lives in
  * wiped memory for the length of one callback.

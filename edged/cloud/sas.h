@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Shared access signature tokens: minted from an HMAC made in the HSM, one fresh token per request.
  *

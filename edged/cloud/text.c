@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Character classes and lengths of foreign names, and the cleaning of foreign messages for our
  * error texts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Checks of names that the cloud or the configuration hands us and that end up in URLs, file
  * contents and logs. Pure.

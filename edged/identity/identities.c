@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sequences of registry requests for one module identity. A sequence has one step in flight at any
  * time; the step's completion starts the next or ends the sequence, so that an interrupted one can

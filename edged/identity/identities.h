@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Module identities of this device: the hub's registry joined with our module keys. Each call is a
  * small sequence of hub requests; the answers are those of hub.h. Loop thread only.

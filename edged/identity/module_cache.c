@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A map for look-up and a list in order of use. Age is checked on every look-up; a timer that runs
  * only while there are keys removes those that nobody asks for, so that they do not stay in memory.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Cache of prepared module keys: bounded in all (MODULE_KEY_CACHE_MAX) and per module
  * (MODULE_KEY_CACHE_PER_MODULE), least recently used goes first, each key for a fixed time. Loop

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Derivation of module keys: the context of the HMAC, the jobs on the worker, and who waits for
  * which. What is kept afterwards is module_cache.c's matter.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Module keys: derived from the root that does not rotate, cached in locked memory.
  *

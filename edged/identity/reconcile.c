@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One sequence at a time: load state, list the hub's identities, update those that can carry our
  * keys, save state. At most one step is in flight; a stop or a restart lets it end first.

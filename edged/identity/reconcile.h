@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Brings the hub's module keys in line with our root: when the root's fingerprint, the hub or the
  * device id differ from those of the last success (kept in a state file), every module identity

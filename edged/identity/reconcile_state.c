@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reads and writes the state file. Losing it costs one round of updates that change nothing, so a
  * damaged one is set aside and treated as absent.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The state file of reconcile: for which hub, device and root the module keys were last registered.
  * Blocking: worker thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Answers of the provisioning service. First byte: which request; second: which status; the rest is
  * the body. */
 #include "cloud/dps_json.h"

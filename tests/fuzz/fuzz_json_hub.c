@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Answers of the hub's registry. First byte: which request; second: which status; the rest is the
  * body. */
 #include "cloud/hub_json.h"

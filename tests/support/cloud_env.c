@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "support/cloud_env.h"
 
 #include "base/secret.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of the cloud and identity layers stand on: fake loop, worker, HTTP client and key
  * store.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The cloud clients and the identity layer as a program: commands from standard input, one JSON
  * line of answer each. The integration tests drive it against a software TPM and the emulator.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Stand-in for hsm.h with keys in plain memory and a switch for failures. Attestation is imitated:
  * the blob of a challenge or an identity is taken as the key itself.

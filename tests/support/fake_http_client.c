@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Recording and scripting. Deliveries come from the fake loop's pump, never from within the call
  * that started the request.

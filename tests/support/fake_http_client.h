@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Scripted stand-in for http_client.h on the fake loop: records every request word for word and
  * gives the answers that the test has queued, in order. A request without a queued answer stays in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The loop, its timers and the worker without threads or time: a test says when things happen.
  * Linked in place of loop.c and worker.c; the op table is the real one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/dps.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/dps_json.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/hub.h"
 
 #include "support/alloc_fail.h"

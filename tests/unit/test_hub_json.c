@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/hub_json.h"
 
 #include "support/cloud_env.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identity/identities.h"
 
 #include "support/alloc_fail.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identity/module_cache.h"
 
 #include "support/cloud_env.h"

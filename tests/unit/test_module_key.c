@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identity/module_key.h"
 
 #include "base/mac.h"

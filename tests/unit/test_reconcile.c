@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identity/reconcile.h"
 
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "identity/reconcile_state.h"
 
 #include "identity/reconcile.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/reply.h"
 
 #include "support/fake_clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/sas.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "cloud/text.h"
 
 #include <setjmp.h>
