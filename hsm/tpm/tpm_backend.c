@@ -101,8 +101,10 @@ enum edge_code tpm_ready(struct tpm *t, struct edge_error *err) {
     return rc;
 }
 
-static enum tpm_recovery recovery_of(const struct edge_error *err) {
-    if (err->domain != EDGE_DOMAIN_TSS) {
+static enum tpm_recovery recovery_of(const struct tpm *t, const struct edge_error *err) {
+    /* A wrong password is not tried twice. Refused authorizations of our own keys, which have none,
+     * mean that the handle of the session or key belongs to somebody else since a reset. */
+    if (err->domain != EDGE_DOMAIN_TSS || t->ctx.state == HSM_STATE_AUTH_WRONG) {
         return TPM_RECOVERY_NONE;
     }
     return tpm_rc_describe((TSS2_RC)err->native).recovery;
@@ -110,7 +112,9 @@ static enum tpm_recovery recovery_of(const struct edge_error *err) {
 
 /* Repairs what the error tells. False when another attempt would be pointless. */
 static bool repair(struct tpm *t, const struct edge_error *err, int attempt) {
-    switch (recovery_of(err)) {
+    bool gone;
+
+    switch (recovery_of(t, err)) {
     case TPM_RECOVERY_NONE:
         return false;
     case TPM_RECOVERY_FLUSH:
@@ -127,7 +131,9 @@ static bool repair(struct tpm *t, const struct edge_error *err, int attempt) {
         }
         return true;
     case TPM_RECOVERY_REBUILD:
-        forget_all(t, attempt > 0);
+        /* After a reset the challenge is gone and its handle may belong to another object. */
+        gone = tpm_rc_base((TSS2_RC)err->native) != TPM2_RC_CONTEXT_GAP;
+        forget_all(t, gone || attempt > 0);
         return attempt == 0;
     case TPM_RECOVERY_STARTUP:
         forget_all(t, true);
@@ -146,6 +152,7 @@ static enum edge_code run(struct tpm *t, tpm_op_fn fn, void *arg, struct edge_er
 
     for (int attempt = 0; attempt < ATTEMPT_MAX; attempt++) {
         edge_error_clear(&local);
+        t->ctx.state = HSM_STATE_UNTRIED;
         rc = tpm_ready(t, &local);
         if (rc == EDGE_OK) {
             t->ctx.state = HSM_STATE_READY;

@@ -73,6 +73,17 @@ static void print_san(const X509 *cert, char *out, size_t size) {
     GENERAL_NAMES_free(names);
 }
 
+static void print_subject(const X509 *cert, char *out, size_t size) {
+    char subject[128] = "", tpm[200];
+
+    if (X509_NAME_entry_count(X509_get_subject_name(cert)) > 0) {
+        print_name(X509_get_subject_name(cert), subject, sizeof(subject));
+    }
+    print_san(cert, tpm, sizeof(tpm));
+    const char *between = subject[0] != '\0' && tpm[0] != '\0' ? ", " : "";
+    (void)snprintf(out, size, "%.90s%s%.160s", subject, between, tpm);
+}
+
 static bool key_matches(const X509 *cert, const TPM2B_PUBLIC *ek) {
     const TPM2B_PUBLIC_KEY_RSA *want = &ek->publicArea.unique.rsa;
     const EVP_PKEY *key = X509_get0_pubkey(cert);
@@ -102,11 +113,7 @@ void tpm_cert_read(struct slice der, const TPM2B_PUBLIC *ek, struct hsm_tpm_info
     ret->ek_cert_len = (size_t)(p - (const unsigned char *)der.ptr);
     memcpy(ret->ek_cert, der.ptr, ret->ek_cert_len);
     ret->ek_cert_matches = ek != NULL && key_matches(cert, ek);
-    if (X509_NAME_entry_count(X509_get_subject_name(cert)) > 0) {
-        print_name(X509_get_subject_name(cert), ret->ek_cert_subject, sizeof(ret->ek_cert_subject));
-    } else {
-        print_san(cert, ret->ek_cert_subject, sizeof(ret->ek_cert_subject));
-    }
+    print_subject(cert, ret->ek_cert_subject, sizeof(ret->ek_cert_subject));
     print_name(X509_get_issuer_name(cert), ret->ek_cert_issuer, sizeof(ret->ek_cert_issuer));
     X509_free(cert);
 }

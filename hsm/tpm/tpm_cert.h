@@ -10,9 +10,8 @@
 #include <tss2/tss2_tpm2_types.h>
 
 /* Reads a DER certificate (trailing filler of the NV index allowed) and fills the ek_cert_*
- * members: bytes, whether its key is `ek` (NULL: unknown, false), issuer, and subject, or what the
- * subject alternative name tells about the TPM where the subject is empty. Malformed: everything
- * stays empty. */
+ * members: bytes, whether its key is `ek` (NULL: unknown, false), issuer, and subject together with
+ * what the subject alternative name tells about the TPM. Malformed: everything stays empty. */
 void tpm_cert_read(struct slice der, const TPM2B_PUBLIC *ek, struct hsm_tpm_info *ret);
 
 #endif

@@ -134,12 +134,14 @@ enum edge_code tpm_ctx_open(struct tpm_ctx *c, struct edge_error *err) {
         if (err != NULL) {
             *err = c->failed;
         }
+        c->state = c->failed_state;
         return c->failed.code;
     }
     enum edge_code rc = connect_tpm(c, &local);
     if (rc != EDGE_OK) {
         /* Many requests may wait for the same dead device: let one of them try per pause. */
         c->failed = local;
+        c->failed_state = c->state;
         c->failed_until_ms = now + TPM_REOPEN_PAUSE_MS;
         if (err != NULL) {
             *err = local;
@@ -198,11 +200,13 @@ enum edge_code tpm_ctx_fail_auth(struct tpm_ctx *c, TSS2_RC rc, ESYS_TR hierarch
 }
 
 void tpm_ctx_flush(struct tpm_ctx *c, ESYS_TR *tr) {
-    if (*tr == ESYS_TR_NONE || c->esys == NULL) {
-        *tr = ESYS_TR_NONE;
-        return;
-    }
-    if (Esys_FlushContext(c->esys, *tr) != TSS2_RC_SUCCESS) {
+    TPM2_HANDLE handle;
+
+    if (*tr != ESYS_TR_NONE && c->esys != NULL) {
+        /* Not by the library: it refuses every command after an answer that it could not read. */
+        if (Esys_TR_GetTpmHandle(c->esys, *tr, &handle) == TSS2_RC_SUCCESS) {
+            tpm_tcti_flush(c->tcti, handle);
+        }
         (void)Esys_TR_Close(c->esys, tr);
     }
     *tr = ESYS_TR_NONE;

@@ -34,6 +34,7 @@ struct tpm_ctx {
 
     uint64_t failed_until_ms;
     struct edge_error failed;
+    enum hsm_state failed_state;
 };
 
 /* Copies the configuration; no contact. Errors: INVALID, RANGE, NOMEM. */

@@ -22,9 +22,9 @@ static const struct row tpm_rows[] = {
     {TPM2_RC_LOCKOUT, {EDGE_HSM, HSM_STATE_LOCKOUT, TPM_RECOVERY_NONE,
         "the TPM is locked out after too many wrong passwords; wait for its recovery time or reset the "
         "counter (tpm2_dictionarylockout -c)"}},
-    {TPM2_RC_BAD_AUTH, {EDGE_DENIED, HSM_STATE_READY, TPM_RECOVERY_NONE,
+    {TPM2_RC_BAD_AUTH, {EDGE_DENIED, HSM_STATE_READY, TPM_RECOVERY_REBUILD,
         "the object has a password that we do not have"}},
-    {TPM2_RC_AUTH_FAIL, {EDGE_DENIED, HSM_STATE_READY, TPM_RECOVERY_NONE,
+    {TPM2_RC_AUTH_FAIL, {EDGE_DENIED, HSM_STATE_READY, TPM_RECOVERY_REBUILD,
         "the object has a password that we do not have"}},
     {TPM2_RC_AUTH_MISSING, {EDGE_DENIED, HSM_STATE_READY, TPM_RECOVERY_NONE,
         "the TPM wants an authorization"}},

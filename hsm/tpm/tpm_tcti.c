@@ -226,6 +226,9 @@ void tpm_tcti_flush(struct tpm_tcti *t, uint32_t handle) {
     uint8_t rsp[TPM_COMMAND_MAX];
     size_t len = sizeof(rsp);
 
+    if (t->timed_out) {
+        return; /* it would be waited for in vain once more */
+    }
     if (tcti_transmit(tpm_tcti_context(t), sizeof(cmd), cmd) == TSS2_RC_SUCCESS) {
         (void)tcti_receive(tpm_tcti_context(t), &len, rsp, TSS2_TCTI_TIMEOUT_BLOCK);
     }

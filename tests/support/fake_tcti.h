@@ -14,8 +14,8 @@
 
 void fake_tcti_reset(void);
 
-/* The next `times` commands with this code (0: any) are answered with rc and not sent on. `skip` of
- * them pass before. */
+/* The next `times` commands with this code (0: any but TPM2_FlushContext) are answered with rc and
+ * not sent on. `skip` of them pass before. */
 void fake_tcti_inject(uint32_t cc, uint32_t rc, size_t skip, size_t times);
 
 /* The same, but the answer is these bytes. */
