@@ -9,3 +9,8 @@ edge_unit_test(test_docker_events LIBS edge_runtime
 # Drives the Engine client from the integration tests.
 add_executable(runtime_probe ${support}/runtime_probe.c)
 target_link_libraries(runtime_probe PRIVATE edge_flags edge_runtime)
+
+# Runs in containers of the integration tests: static, and so without sanitizers.
+add_executable(module_ask ${support}/module_ask.c)
+target_compile_definitions(module_ask PRIVATE _GNU_SOURCE)
+target_link_options(module_ask PRIVATE -static)
