@@ -8,6 +8,7 @@
  */
 #include "api/authz.h"
 
+#include "api/authz_peers.h"
 #include "api/authz_proc.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -63,6 +64,7 @@ struct authz {
     unsigned listing_cnt;
     struct denial denials[AUTHZ_DENIALS_MAX];
     size_t next_denial;
+    struct authz_peers peers;
 };
 
 /* One exchange that waits for an answer of the Engine. */
@@ -559,11 +561,28 @@ static bool settle_by_connection(const struct authz *a, struct http_exchange *x,
     return true;
 }
 
+static void settle_by_container(struct authz *a, struct http_exchange *x, const char *expected,
+                                const char *id) {
+    const struct fact *f = map_get(a->facts, slice_str(id));
+    if (f && fact_is_usable(a, f)) {
+        struct fact copy = *f;
+        settle(a, x, expected, id, &copy, a->epoch);
+    } else {
+        lookup_join(a, x, expected, id);
+    }
+}
+
 static void settle_by_process(struct authz *a, struct http_exchange *x, const char *expected) {
+    const struct http_peer *peer = http_exchange_peer(x);
+    const struct authz_peer_key key = authz_peer_key(peer);
     struct authz_evidence found;
     struct edge_error err = {0};
 
-    if (authz_proc_look(a->proc_fd, http_exchange_peer(x), &found, &err) != EDGE_OK) {
+    if (authz_peers_get(&a->peers, key, clock_mono_ms(), found.id)) {
+        settle_by_container(a, x, expected, found.id);
+        return;
+    }
+    if (authz_proc_look(a->proc_fd, peer, &found, &err) != EDGE_OK) {
         refuse(x, expected, edge_error_text(&err));
         return;
     }
@@ -575,13 +594,8 @@ static void settle_by_process(struct authz *a, struct http_exchange *x, const ch
         listing_start(a, x, expected);
         return;
     }
-    const struct fact *f = map_get(a->facts, slice_str(found.id));
-    if (f && fact_is_usable(a, f)) {
-        struct fact copy = *f;
-        settle(a, x, expected, found.id, &copy, a->epoch);
-    } else {
-        lookup_join(a, x, expected, found.id);
-    }
+    authz_peers_put(&a->peers, key, clock_mono_ms(), found.id);
+    settle_by_container(a, x, expected, found.id);
 }
 
 void authz_authorize(void *data, struct http_exchange *x, enum http_policy policy,
