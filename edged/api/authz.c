@@ -574,7 +574,7 @@ static void settle_by_container(struct authz *a, struct http_exchange *x, const 
 
 static void settle_by_process(struct authz *a, struct http_exchange *x, const char *expected) {
     const struct http_peer *peer = http_exchange_peer(x);
-    const struct authz_peer_key key = authz_peer_key(peer);
+    const uint64_t key = authz_peer_key(peer);
     struct authz_evidence found;
     struct edge_error err = {0};
 

@@ -10,14 +10,6 @@
 /* linux/magic.h of Linux 6.9; older headers lack it. */
 #define PIDFS_MAGIC 0x50494446
 
-static size_t slot_of(struct authz_peer_key key) {
-    return (size_t)((key.unique * 31 + (uint64_t)key.pid) % AUTHZ_PEERS_MAX);
-}
-
-static bool same(struct authz_peer_key a, struct authz_peer_key b) {
-    return a.pid == b.pid && a.unique == b.unique;
-}
-
 /* Before pidfs all pidfds share one inode. Which kind the kernel has does not change while it runs.
  */
 static bool has_pidfs(int pidfd) {
@@ -33,31 +25,29 @@ static bool has_pidfs(int pidfd) {
     return answer == YES;
 }
 
-struct authz_peer_key authz_peer_key(const struct http_peer *peer) {
-    struct authz_peer_key key = {.pid = peer->pid, .unique = peer->start_time};
+uint64_t authz_peer_key(const struct http_peer *peer) {
     struct stat st;
     /* A 32 bit inode number may come round again. */
-    if (sizeof(ino_t) == 8 && peer->pidfd >= 0 && has_pidfs(peer->pidfd) &&
-        fstat(peer->pidfd, &st) == 0) {
-        key.unique = st.st_ino;
+    if (sizeof(ino_t) != 8 || peer->pidfd < 0 || !has_pidfs(peer->pidfd) ||
+        fstat(peer->pidfd, &st) != 0) {
+        return 0;
     }
-    return key;
+    return st.st_ino;
 }
 
-bool authz_peers_get(const struct authz_peers *p, struct authz_peer_key key, uint64_t now_ms,
+bool authz_peers_get(const struct authz_peers *p, uint64_t key, uint64_t now_ms,
                      char ret_id[RUNTIME_ID_LEN + 1]) {
-    size_t i = slot_of(key);
-    if (key.unique == 0 || !same(p->slots[i].key, key) || p->slots[i].until_ms <= now_ms) {
+    size_t i = key % AUTHZ_PEERS_MAX;
+    if (key == 0 || p->slots[i].key != key || p->slots[i].until_ms <= now_ms) {
         return false;
     }
     memcpy(ret_id, p->slots[i].id, sizeof p->slots[i].id);
     return true;
 }
 
-void authz_peers_put(struct authz_peers *p, struct authz_peer_key key, uint64_t now_ms,
-                     const char *id) {
-    size_t i = slot_of(key);
-    if (key.unique == 0 || !slice_to_array(slice_str(id), p->slots[i].id, sizeof p->slots[i].id)) {
+void authz_peers_put(struct authz_peers *p, uint64_t key, uint64_t now_ms, const char *id) {
+    size_t i = key % AUTHZ_PEERS_MAX;
+    if (key == 0 || !slice_to_array(slice_str(id), p->slots[i].id, sizeof p->slots[i].id)) {
         return;
     }
     p->slots[i].key = key;

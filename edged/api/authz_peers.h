@@ -15,30 +15,23 @@
 #define AUTHZ_PEERS_MAX 512   /* processes remembered */
 #define AUTHZ_PEERS_MS  30000 /* for how long */
 
-/* What makes a process unique while this machine is up: the inode of its pidfd (pidfs, Linux 6.9)
- * or, where pidfds have none of their own, its number and start time. */
-struct authz_peer_key {
-    pid_t pid;
-    uint64_t unique; /* 0: this kernel tells nothing unique; the peer is not remembered */
-};
+/* What makes a process unique while this machine is up: the inode of its pidfd (pidfs, Linux 6.9).
+ * 0: this kernel has none, and the peer is not remembered. One system call at most. */
+uint64_t authz_peer_key(const struct http_peer *peer);
 
 struct authz_peers {
     struct {
-        struct authz_peer_key key;
+        uint64_t key;
         uint64_t until_ms;
         char id[RUNTIME_ID_LEN + 1];
     } slots[AUTHZ_PEERS_MAX];
 };
 
-/* One system call at most. */
-struct authz_peer_key authz_peer_key(const struct http_peer *peer);
-
 /* Copies the container id; false when it is not known, or not any more. */
-bool authz_peers_get(const struct authz_peers *p, struct authz_peer_key key, uint64_t now_ms,
+bool authz_peers_get(const struct authz_peers *p, uint64_t key, uint64_t now_ms,
                      char ret_id[RUNTIME_ID_LEN + 1]);
 
 /* Remembers it in the place of another one if need be. */
-void authz_peers_put(struct authz_peers *p, struct authz_peer_key key, uint64_t now_ms,
-                     const char *id);
+void authz_peers_put(struct authz_peers *p, uint64_t key, uint64_t now_ms, const char *id);
 
 #endif

@@ -29,25 +29,24 @@ static int setup(void **state) {
 
 static void test_found_again(void **unused) {
     (void)unused;
-    const struct authz_peer_key key = {100, 77};
+    const uint64_t key = 77;
     assert_false(authz_peers_get(&peers, key, 1000, id));
     authz_peers_put(&peers, key, 1000, ID);
     assert_true(authz_peers_get(&peers, key, 1000, id));
     assert_string_equal(id, ID);
 }
 
-static void test_recycled_number_is_another_process(void **unused) {
+static void test_another_process_is_not_taken_for_it(void **unused) {
     (void)unused;
-    authz_peers_put(&peers, (struct authz_peer_key){100, 77}, 1000, ID);
+    authz_peers_put(&peers, 77, 1000, ID);
     for (uint64_t other = 0; other < 5000; other++) {
-        const struct authz_peer_key key = {100, other};
-        assert_int_equal(authz_peers_get(&peers, key, 1000, id), other == 77);
+        assert_int_equal(authz_peers_get(&peers, other, 1000, id), other == 77);
     }
 }
 
 static void test_forgotten_in_time(void **unused) {
     (void)unused;
-    const struct authz_peer_key key = {100, 77};
+    const uint64_t key = 77;
     authz_peers_put(&peers, key, 1000, ID);
     assert_true(authz_peers_get(&peers, key, 1000 + AUTHZ_PEERS_MS - 1, id));
     assert_false(authz_peers_get(&peers, key, 1000 + AUTHZ_PEERS_MS, id));
@@ -55,29 +54,27 @@ static void test_forgotten_in_time(void **unused) {
 
 static void test_nothing_unique_nothing_remembered(void **unused) {
     (void)unused;
-    const struct authz_peer_key key = {100, 0};
+    const uint64_t key = 0;
     authz_peers_put(&peers, key, 1000, ID);
     assert_false(authz_peers_get(&peers, key, 1000, id));
 }
 
 static void test_more_processes_than_places(void **unused) {
     (void)unused;
-    for (pid_t pid = 1; pid <= 3 * AUTHZ_PEERS_MAX; pid++) {
-        const struct authz_peer_key key = {pid, 5};
+    for (uint64_t key = 1; key <= 3 * AUTHZ_PEERS_MAX; key++) {
         authz_peers_put(&peers, key, 1000, ID);
         assert_true(authz_peers_get(&peers, key, 1000, id));
     }
 }
 
-static void test_start_time_stands_in_for_a_pidfd(void **unused) {
+static void test_without_pidfd_nothing_is_remembered(void **unused) {
     (void)unused;
     const struct http_peer peer = {.pid = 100, .pidfd = -1, .start_time = 4711};
-    const struct authz_peer_key key = authz_peer_key(&peer);
-    assert_int_equal(key.pid, 100);
-    assert_int_equal(key.unique, 4711);
+    assert_int_equal(authz_peer_key(&peer), 0);
 }
 
-/* The real thing: two descriptors of one process agree, those of two processes differ, or the kernel cannot tell. */
+/* The real thing: two descriptors of one process agree, those of two processes differ, or the
+ * kernel cannot tell. */
 static void test_pidfds_of_this_kernel(void **unused) {
     (void)unused;
     pid_t child = fork();
@@ -89,11 +86,11 @@ static void test_pidfds_of_this_kernel(void **unused) {
     int again = (int)syscall(SYS_pidfd_open, getpid(), 0);
     int other = (int)syscall(SYS_pidfd_open, child, 0);
     assert_true(mine >= 0 && again >= 0 && other >= 0);
-    const struct authz_peer_key a = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = mine});
-    const struct authz_peer_key b = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = again});
-    const struct authz_peer_key c = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = other});
-    assert_int_equal(a.unique, b.unique);
-    assert_true(a.unique == 0 || a.unique != c.unique);
+    const uint64_t a = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = mine});
+    const uint64_t b = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = again});
+    const uint64_t c = authz_peer_key(&(struct http_peer){.pid = 1, .pidfd = other});
+    assert_int_equal(a, b);
+    assert_true(a == 0 || a != c);
     close(mine);
     close(again);
     close(other);
@@ -106,11 +103,11 @@ static void test_pidfds_of_this_kernel(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_found_again),
-        T(test_recycled_number_is_another_process),
+        T(test_another_process_is_not_taken_for_it),
         T(test_forgotten_in_time),
         T(test_nothing_unique_nothing_remembered),
         T(test_more_processes_than_places),
-        T(test_start_time_stands_in_for_a_pidfd),
+        T(test_without_pidfd_nothing_is_remembered),
         T(test_pidfds_of_this_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
