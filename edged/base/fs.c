@@ -125,6 +125,16 @@ static int temp_create(int dirfd, const char *name, char temp[NAME_MAX + 1]) {
     return -1;
 }
 
+/* A temporary file of any name. */
+static bool is_temp(const char *entry) {
+    struct slice s = slice_str(entry);
+    if (s.len <= TEMP_EXTRA || s.ptr[0] != '.' || !slice_ends_with(s, TEMP_SUFFIX)) {
+        return false;
+    }
+    const char *digits = s.ptr + s.len - (sizeof(TEMP_SUFFIX) - 1) - TEMP_DIGITS;
+    return digits[-1] == '.' && strspn(digits, "0123456789abcdef") == TEMP_DIGITS;
+}
+
 static bool is_temp_of(const char *entry, const char *name) {
     size_t name_len = strlen(name);
     struct slice s = slice_str(entry);
@@ -144,18 +154,23 @@ static DIR *list_open(int dirfd) {
     return dir;
 }
 
-/* What an earlier crash left of this name. Failure to tidy is no failure of the write. */
+/* What an earlier crash left of this name, or with NULL of any. Failure to tidy is no failure of
+ * the write. */
 static void temp_sweep(int dirfd, const char *name) {
     DIR *dir = list_open(dirfd);
     if (!dir) {
         return;
     }
     for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        if (is_temp_of(e->d_name, name)) {
+        if (name ? is_temp_of(e->d_name, name) : is_temp(e->d_name)) {
             unlinkat(dirfd, e->d_name, 0);
         }
     }
     closedir(dir);
+}
+
+void fs_sweep(int dirfd) {
+    temp_sweep(dirfd, NULL);
 }
 
 static int write_all(int fd, struct slice content) {

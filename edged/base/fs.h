@@ -42,6 +42,10 @@ enum edge_code fs_read_path(const char *path, struct buf *out,
 enum edge_code fs_read_private(int dirfd, const char *name, struct buf *out,
                                struct edge_error *err) EDGE_NODISCARD;
 
+/* Removes the temporary files that a crash left. A write in progress by somebody else is spoiled:
+ * for the start, in directories that are ours alone. */
+void fs_sweep(int dirfd);
+
 /* Removes a file and syncs the directory; a file that is absent is fine. */
 enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) EDGE_NODISCARD;
 

@@ -307,6 +307,7 @@ enum edge_code state_load(const char *dir, struct hsm *h, struct state *ret, cha
     ret_note[0] = '\0';
     enum edge_code code = fs_dir_open(dir, true, 0700, &dirfd, err);
     if (code == EDGE_OK) {
+        fs_sweep(dirfd);
         code = read_file(dirfd, &s, ret_note, note_size, err);
     }
     if (code == EDGE_OK) {

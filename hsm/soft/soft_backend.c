@@ -189,6 +189,7 @@ enum edge_code soft_backend_open(const struct hsm_config *cfg, struct hsm_backen
         backend_close(&s->base);
         return rc;
     }
+    fs_sweep(s->dirfd);
     *ret = &s->base;
     return EDGE_OK;
 }

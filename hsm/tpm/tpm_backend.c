@@ -430,6 +430,7 @@ enum edge_code tpm_backend_open(const struct hsm_config *cfg, struct hsm_backend
         backend_close(&t->base);
         return rc;
     }
+    fs_sweep(t->dirfd);
     t->managed = tpm_node_is_managed(t->ctx.tcti_conf);
     (void)snprintf(t->pins_path, sizeof(t->pins_path), "%s/%s", cfg->state_dir, TPM_PINS_FILE);
     *ret = &t->base;

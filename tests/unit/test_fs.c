@@ -235,6 +235,22 @@ static void test_temporary_names(void **state) {
     check_content(dir, "state", "content");
 }
 
+static void test_sweep_of_every_name(void **state) {
+    const struct tmpdir *dir = *state;
+    static const char *const kept[] = {"state", ".tmp", ".0123456789abcdef.tmp",
+                                       "x.0123456789abcdef.tmp", ".state.0123456789abcdeG.tmp"};
+    tmpdir_write(dir, ".state.0123456789abcdef.tmp", "x", 1, 0600);
+    tmpdir_write(dir, ".identity-7.fedcba9876543210.tmp", "x", 1, 0600);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(kept); i++) {
+        tmpdir_write(dir, kept[i], "x", 1, 0600);
+    }
+    fs_sweep(dir->fd);
+    assert_int_equal(entry_cnt(dir), EDGE_ARRAY_LEN(kept));
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(kept); i++) {
+        check_content(dir, kept[i], "x");
+    }
+}
+
 static void test_left_overs_are_swept(void **state) {
     const struct tmpdir *dir = *state;
     static const char *const others[] = {
@@ -541,6 +557,7 @@ int main(void) {
         IN_TMPDIR(test_write_faults),
         IN_TMPDIR(test_interrupted),
         IN_TMPDIR(test_temporary_names),
+        IN_TMPDIR(test_sweep_of_every_name),
         IN_TMPDIR(test_left_overs_are_swept),
         IN_TMPDIR(test_write_replaces_a_link),
         IN_TMPDIR(test_read_refuses),
