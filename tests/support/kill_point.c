@@ -49,8 +49,8 @@ __attribute__((constructor)) static void read_environment(void) {
         fatal_step = strtoul(number, NULL, 10);
     }
     if (path != NULL) {
-        log_fd = (int)syscall(SYS_openat, AT_FDCWD, path,
-                              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        log_fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                              0600);
     }
 }
 
@@ -85,7 +85,11 @@ static void step(const char *call, const char *detail) {
 
 /* --- Descriptors --- */
 
-enum target { TARGET_OTHER, TARGET_FILE, TARGET_SOCKET };
+enum target {
+    TARGET_OTHER,
+    TARGET_FILE,
+    TARGET_SOCKET
+};
 
 static enum target target_of(int fd) {
     struct stat st;
@@ -98,7 +102,8 @@ static enum target target_of(int fd) {
     return S_ISSOCK(st.st_mode) ? TARGET_SOCKET : TARGET_OTHER;
 }
 
-/* Before `len` bytes go to a descriptor; of a file write that is not to be survived, half happens. */
+/* Before `len` bytes go to a descriptor; of a file write that is not to be survived, half happens.
+ */
 static void before_output(const char *call, int fd, const void *data, size_t len) {
     int saved = errno;
     enum target target = target_of(fd);
@@ -131,8 +136,8 @@ EXPORT ssize_t send(int fd, const void *data, size_t len, int flags) {
     return NEXT(send)(fd, data, len, flags);
 }
 
-EXPORT ssize_t sendto(int fd, const void *data, size_t len, int flags,
-                      __CONST_SOCKADDR_ARG to, socklen_t to_len) {
+EXPORT ssize_t sendto(int fd, const void *data, size_t len, int flags, __CONST_SOCKADDR_ARG to,
+                      socklen_t to_len) {
     before_output("sendto", fd, data, len);
     return NEXT(sendto)(fd, data, len, flags, to, to_len);
 }
@@ -166,7 +171,7 @@ static bool makes_file(int flags) {
 /* The mode is there only when the flags say so (open(2)). */
 #define READ_MODE(flags)                                                                           \
     mode_t mode = 0;                                                                               \
-    if (((flags) & O_CREAT) != 0 || ((flags) & O_TMPFILE) == O_TMPFILE) {                          \
+    if (((flags)&O_CREAT) != 0 || ((flags)&O_TMPFILE) == O_TMPFILE) {                              \
         va_list args;                                                                              \
         va_start(args, flags);                                                                     \
         mode = va_arg(args, mode_t);                                                               \

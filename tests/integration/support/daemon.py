@@ -21,6 +21,7 @@ START_TIMEOUT_S = 30.0
 BUILD = Path(os.environ.get("EDGE_BUILD", Path(__file__).resolve().parents[3] / "build"))
 EDGED = BUILD / "edged" / "edged"
 IOTEDGE = BUILD / "edged" / "cli" / "iotedge"
+KILL_POINT = BUILD / "tests" / "support" / "kill_point.so"
 MGMT_VERSION = "2020-07-07"
 WORK_VERSION = "2019-01-30"
 
@@ -77,11 +78,13 @@ class Daemon:
         self.home = folder / "home"
         self.config_file = folder / "config.yaml"
         self.log = folder / "edged.log"
-        self.mgmt = folder / "mgmt.sock"
-        self.work = folder / "work.sock"
+        self.sockets = folder / "run"  # containers mount the folder: a socket file changes with each start
+        self.mgmt = self.sockets / "mgmt.sock"
+        self.work = self.sockets / "work.sock"
         self.env: dict[str, str] = {}
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self.home.mkdir(parents=True, exist_ok=True)
+        self.sockets.mkdir(exist_ok=True)
         self.config: dict[str, Any] = {
             "provisioning": {
                 "source": "dps",
@@ -117,6 +120,20 @@ class Daemon:
         env = {**os.environ, "IOTEDGE_LOG": "debug", **self.env}
         self._process = process.start(
             [str(EDGED), "--allow-root", "-c", str(self.config_file)], self.log, env)
+
+    def launch_until_kill_point(self, step: int, log: Optional[Path] = None) -> None:
+        """Starts with the preload library of tests/support/kill_point.c; step 0 only records."""
+        saved = self.env
+        asan = os.environ.get("ASAN_OPTIONS", "")
+        self.env = {**saved, "LD_PRELOAD": str(KILL_POINT), "KILL_POINT": str(step),
+                    # A sanitizer insists on being the first library otherwise.
+                    "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
+        if log is not None:
+            self.env["KILL_POINT_LOG"] = str(log)
+        try:
+            self.launch()
+        finally:
+            self.env = saved
 
     def start(self) -> None:
         """Starts and waits until both sockets listen."""
@@ -165,11 +182,30 @@ class Daemon:
             self._process.wait()
             self._process = None
 
+    def restart(self) -> None:
+        """Stops in order, starts with an empty log."""
+        assert self.stop() == 0
+        self.clear_log()
+        self.start()
+
+    @property
+    def descriptor_cnt(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    @property
+    def memory_kb(self) -> int:
+        """Private memory in use."""
+        text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return sum(int(value) for value in re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE))
+
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def clear_log(self) -> None:
         self.log.write_text("")
+
+    def log_count(self, pattern: str) -> int:
+        return len(re.findall(pattern, self.log_text()))
 
     def wait_log(self, pattern: str, timeout_s: float = START_TIMEOUT_S) -> "re.Match[str]":
         """Waits for a line; a daemon that has ended will not write it any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import ssl
 import subprocess
 import sys
@@ -55,8 +56,18 @@ class Emulator:
 
     def stop(self) -> None:
         if self._process is not None:
+            self.resume()
             process.stop(self._process)
             self._process = None
+
+    def pause(self) -> None:
+        """The cloud falls silent: connections open, and nothing comes back."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def restart(self, *options: str) -> None:
         """Stops and starts with the same state; `options` replace those of before if given."""

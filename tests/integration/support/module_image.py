@@ -1,0 +1,154 @@
+"""Modules in containers: an image with the machine's own programs, and containers that reach a daemon's sockets."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import tarfile
+import time
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import quote
+
+from . import process
+from .cloud_client import TOKEN_LIFE_S
+from .daemon import MGMT_VERSION, WORK_VERSION, Daemon, Reply, call
+from .engine import OURS, Container, Engine
+
+MODULE_IMAGE = "edged-test/module"
+AGENT = Path(__file__).with_name("module_agent.py")
+INSIDE_SOCKETS, INSIDE_RELAY, INSIDE_AGENT = "/run/edged", "/relay", "/agent.py"
+LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+
+
+def load_module_image(engine: Engine) -> str:
+    """An image with nothing in it but links into /usr, which each container mounts from this machine: curl, Python
+    and Node are there without copying them and all their libraries."""
+    for name, target in LINKS.items():
+        assert os.path.realpath(f"/{name}") == f"/{target}", "this machine has no merged /usr"
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for folder in ("usr", "tmp", "run", "proc", "sys", "dev", "etc", "relay"):
+            entry = tarfile.TarInfo(folder)
+            entry.type = tarfile.DIRTYPE
+            entry.mode = 0o1777 if folder == "tmp" else 0o755
+            archive.addfile(entry)
+        for name, target in LINKS.items():
+            link = tarfile.TarInfo(name)
+            link.type = tarfile.SYMTYPE
+            link.linkname = target
+            archive.addfile(link)
+    engine.raw("POST", f"/images/create?fromSrc=-&repo={quote(MODULE_IMAGE, safe='')}&tag=latest",
+               stream.getvalue(), "application/x-tar")
+    return MODULE_IMAGE
+
+
+class Module:
+    """A container that talks to the daemon. `work` and `mgmt` are sockets here behind which the container's first process
+    connects to the daemon; `curl` is a process of its own, started in the container."""
+
+    def __init__(self, container: Container, daemon: Daemon, relay: Path) -> None:
+        self.container = container
+        self.daemon = daemon
+        self.work = relay / f"{container.name}.work.sock"
+        self.mgmt = relay / f"{container.name}.mgmt.sock"
+        self.generation = ""  # of its identity at the hub
+
+    def wait_ready(self) -> None:
+        process.wait_until(lambda: self.work.exists() and self.mgmt.exists(), "the module's relay listens")
+
+    def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        return call(self.work, method, f"{path}?api-version={WORK_VERSION}", body)
+
+    def manage(self, method: str, path: str, body: Any = None) -> Reply:
+        return call(self.mgmt, method, f"{path}?api-version={MGMT_VERSION}", body)
+
+    def sign(self, data: bytes, name: Optional[str] = None, *, generation: str = "", key: str = "primary") -> Reply:
+        """Asks for a signature as module `name`, which is put into the path as it is."""
+        name = self.container.name if name is None else name
+        return self.ask("POST", sign_path(name, generation or self.generation or "1"), sign_body(data, key))
+
+    def token(self, name: Optional[str] = None, module_id: Optional[str] = None) -> str:
+        """A hub token, made as the SDKs do."""
+        admin = self.daemon.emulator.admin
+        device = admin.devices()[0]
+        module_id = module_id or name or self.container.name
+        resource = quote(f"{device['hub']}/devices/{device['deviceId']}/modules/{module_id}", safe="")
+        expiry = int(time.time()) + TOKEN_LIFE_S
+        reply = self.sign(f"{resource}\n{expiry}".encode(), name)
+        assert reply.status == 200, reply
+        return f"SharedAccessSignature sr={resource}&sig={quote(reply.json()['digest'], safe='')}&se={expiry}"
+
+    def curl(self, socket: str, method: str, target: str, body: Any = None, *options: str) -> tuple[int, str]:
+        """One request by curl inside the container: status and body."""
+        data = ["-d", json.dumps(body)] if body is not None else []
+        code, text = self.container.exec(
+            "/usr/bin/curl", "-sS", "-g", "--max-time", "20", "-w", "\n%{http_code}", "-X", method, *data, *options,
+            "--unix-socket", f"{INSIDE_SOCKETS}/{socket}.sock", f"http://{socket}.sock{target}")
+        assert code == 0, text
+        content, _, status = text.rpartition("\n")
+        return int(status), content
+
+    def remove(self) -> None:
+        self.container.remove()
+
+
+class ModuleHost:
+    """Starts the containers of one daemon, and removes them."""
+
+    def __init__(self, engine: Engine, daemon: Daemon) -> None:
+        self.engine = engine
+        self.daemon = daemon
+        self.relay = daemon.folder / "relay"
+        self.relay.mkdir(exist_ok=True)
+        self._modules: list[Module] = []
+
+    def run(self, name: str, labels: Optional[dict[str, str]] = None,
+            mounts: Optional[dict[str, str]] = None) -> Module:
+        """A running container, labelled as ours unless `labels` says otherwise."""
+        for path in self.relay.glob(f"{name}.*"):
+            path.unlink()
+        container = self.engine.run(
+            name,
+            OURS if labels is None else labels,
+            {
+                "/usr": "/usr:ro",
+                str(AGENT): f"{INSIDE_AGENT}:ro",
+                str(self.daemon.sockets): INSIDE_SOCKETS,
+                str(self.relay): INSIDE_RELAY,
+                **(mounts or {}),
+            },
+            ("/usr/bin/python3", INSIDE_AGENT, "relay", INSIDE_RELAY, name),
+            MODULE_IMAGE,
+        )
+        module = Module(container, self.daemon, self.relay)
+        self._modules.append(module)
+        module.wait_ready()
+        return module
+
+    def run_with_identity(self, agent: Module, name: str) -> Module:
+        """A module whose identity edgeAgent has created."""
+        reply = agent.manage("POST", "/identities/", {"moduleId": name, "managedBy": "IotEdge"})
+        assert reply.status == 200, reply
+        module = self.run(name)
+        module.generation = reply.json()["generationId"]
+        return module
+
+    def close(self) -> None:
+        """Containers may be gone already, and so may the engine."""
+        for module in self._modules:
+            try:
+                module.remove()
+            except Exception:  # noqa: BLE001
+                pass
+        self._modules.clear()
+
+
+def sign_path(name: str, generation: str) -> str:
+    return f"/modules/{name}/genid/{generation}/sign"
+
+
+def sign_body(data: bytes, key: str = "primary") -> dict[str, str]:
+    return {"keyId": key, "algo": "HMACSHA256", "data": base64.b64encode(data).decode()}
