@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Loading: file, tree, layers, checks, result. Everything that can be wrong is looked at before the
  * answer is given.

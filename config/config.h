@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * config.yaml as a validated structure. Layers, later wins: built-in defaults, the file, the
  * environment (IOTEDGE_HOSTNAME, IOTEDGE_HOMEDIR). All problems of a document are reported at once.

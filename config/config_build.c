@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From the document to struct edge_config: the rules for each value that the daemon uses, and the
  * copies.

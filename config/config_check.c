@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rules across keys. They look at values that have their right type; the walk has reported the
  * others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Access to a document by dotted path, with the defaults of the schema underneath.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A document together with its findings: what the check passes and the builder share.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The environment layer. The 1.1 daemon lets every IOTEDGE_<name> replace a top-level key by a
  * string, which for all but two of them destroys a section; only those two are honoured.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which of its forms the provisioning section has. The forms share keys, so this comes before the
  * check of single keys: it decides which of them are required and which have no meaning.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Findings of one document: collecting, ordering, formatting. Nothing here knows the schema.
  */

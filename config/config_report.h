@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Collects the findings of one document, so that an operator sees all of them at once.
  */

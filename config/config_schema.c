@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of keys and the check of one value against its row. The whole 1.1 schema is here, also
  * keys whose values nothing reads: a file that served 1.1 must neither be warned about nor hide a

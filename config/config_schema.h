@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one table of keys: what config.yaml may hold, with types, bounds and defaults. The tables in
  * README.md and config.yaml(5) are compared with it by a test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A YAML document as a tree of nodes that know where they were written. All nodes and texts of a
  * tree live in one arena, which is wiped on release because connection strings and keys pass

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One value against its row: type, choices, bounds. Types are as strict as in the 1.1 daemon, which
  * converts nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Forms of URIs. What the 1.1 daemon took and this one does not is parsed far enough to be refused
  * with the reason.

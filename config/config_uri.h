@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The URIs and URLs of config.yaml. All functions check the form only; nothing is opened.
  */

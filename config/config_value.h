@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rules for single values. Each function returns the reason against a value, or NULL when it is
  * fine; reasons are constant and show nothing of the value.

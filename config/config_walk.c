@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every key of the document against the table, and the table's required keys against the document.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From libyaml's events to the tree. The library speaks YAML 1.1; what a plain scalar means is
  * decided here, by the YAML 1.2 core rules in the narrow reading that existing config.yaml files

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reads a YAML document into a tree. Hostile documents are bounded: size, depth, number of nodes
  * with aliases expanded.

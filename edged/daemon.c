@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Wiring. Start order: loop, worker and key store, cloud clients, identity, runtime, sockets,
  * provisioning. The sockets answer before the TPM or the cloud has been reached. Stop order is the

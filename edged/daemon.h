@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The daemon as a whole: builds the subsystems in order, introduces them to each other, runs, and
  * takes them down in reverse.

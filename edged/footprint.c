@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Only read-only segments of loaded objects are dropped. They were never written, so the kernel
  * restores them from the file; relocated data lies in writable segments, which are left alone.

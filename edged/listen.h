@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Opens the sockets of a service as config.yaml says: an inherited one from the service manager, or
  * a path.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The route tables of both services, and the few steps that all handlers share.
  */

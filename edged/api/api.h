@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two HTTP services of the daemon and what their handlers work on. Handlers decode, call,
  * encode: they hold no state of their own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The mapping of errors to answers. Texts keep the shape of the original: what failed, then
  * "\n\tcaused by: " and the reason.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one table from an error to an HTTP answer, in the shape of the original API: {"message":
  * text}.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A direct-mapped table: a collision costs a look into /proc, nothing else.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Remembers which container a process was found in, so that a client that connects anew for each
  * request costs one system call instead of a walk through /proc. A process cannot leave its

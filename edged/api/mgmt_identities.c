@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Module identities for edgeAgent: list, create, update, delete.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * System information: what the Engine says about the machine, and how this device is provisioned.
  */

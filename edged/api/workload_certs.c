@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The trust bundle: the operator's file, read anew for each request so that a replaced file is
  * picked up.

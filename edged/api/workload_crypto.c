@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Signing for modules. The warm path is one cache look-up and one HMAC on the loop thread; only a
  * key that is not cached goes to the HSM worker.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Base64, hex and base32. Base64 and hex compute each character with masks instead of tables and
  * branches, because keys pass through: the time and the memory touched depend on lengths only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Base64, hex and base32 without secret-dependent branches or table look-ups (for the first two),
  * so that keys may pass through.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Growable buffer. Capacity may exceed the maximum by one byte, for the terminator of buf_cstr and
  * buf_printf; content never does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Growable byte buffer whose maximum is given at init. A failed append leaves the buffer as it was.
  * A sensitive buffer wipes its bytes on growth, on consume and on clear.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Clocks and dates. Dates are computed here on the proleptic Gregorian calendar in 64 bits, free of
  * the time zone and of the C library's year limits.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The environment. A program that runs with more rights than its caller sees none of it.
  */

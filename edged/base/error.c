@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Error records. Formatting goes through a local array, so that arguments may point into the record
  * that is being written.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one error model: a closed set of codes to branch on, and a caller-owned record that says what
  * happened. No allocation, nothing to release, valid after out-of-memory.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Crash-safe files. A temporary file is called ".<name>.<16 hex digits>.tmp": in the same
  * directory, so that a rename replaces the old file in one step, and recognisable after a crash.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Crash-safe private files. A write is: exclusive temporary file (0600) in the same directory,
  * write, fsync, rename, fsync of the directory. After a power cut a reader sees the old or the new

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading JSON: the strict scan first, then cJSON, then typed access.
  */

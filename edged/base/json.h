@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Typed access to JSON over cJSON, with caps. Only base/json.c and *_json.c files include cJSON.h;
  * others pass the node pointer on.

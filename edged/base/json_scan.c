@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A push-down automaton over the text; the stack is one bit per level. It rejects what cJSON lets
  * pass: leading zeros, raw control characters, ill-formed UTF-8, lone surrogates, NUL, trailing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strict check of a JSON text (RFC 8259) that runs before the parser, which is more lenient.
  */

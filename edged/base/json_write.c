@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Writing JSON straight into a buffer, so that a sensitive buffer holds the only copy.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Log lines. A line is put together on the stack and leaves in one write, so that lines of several
  * threads do not mix and logging needs no memory.

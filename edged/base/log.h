@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one log sink: lines on stderr, in the shape operators of this device class know:
  * "<6>2026-01-02T03:04:05Z [INFO] - text req=7". Only code under edged/ (not base,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * SHA-256 and HMAC on OpenSSL. Algorithms are fetched once, because a fetch costs more than a
  * signature; a new context is a copy of a template that knows its digest already, for the same

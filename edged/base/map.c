@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Hash map with separate chains. The hash is SipHash-1-3 (Aumasson, Bernstein) under a key drawn
  * once per process.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Hash map from bytes to pointers, with a maximum number of entries. Keys are copied; hashing is
  * keyed with a per-process random value, so that a peer cannot choose colliding keys.

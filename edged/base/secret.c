@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Secret bytes on OpenSSL's secure heap. Before secret_heap_init (unit tests) OpenSSL serves the
  * same calls from the ordinary heap, still wiping on release.

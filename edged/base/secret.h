@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The only carrier of keys, auth values, signatures and decrypted data. Memory comes from OpenSSL's
  * secure heap (locked, guarded) and is wiped on release. There is no printf form.

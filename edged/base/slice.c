@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Views of text: comparison, splitting, numbers, UTF-8.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Pointer-and-length view of text or bytes that belong to somebody else.
  */

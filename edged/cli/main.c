@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The `iotedge` command: finds the subcommand and runs it.
  */

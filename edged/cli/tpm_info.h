@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How `iotedge tpm info` is shown: text for people, JSON for scripts and enrollment tools.
  */

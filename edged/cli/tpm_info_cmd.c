@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * `iotedge tpm info`: looks at the TPM directly. Needs neither daemon nor configuration, so that a
  * device can be enrolled before it is set up.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * When to ask for an identity, and what to keep. Loading and saving run on the worker; the
  * structure here is the loop thread's view, which every saving job gets a copy of, so that the
@@ -262,8 +263,8 @@ static void on_loaded(struct provisioning *p, struct store_job *job) {
     backoff_reset(&p->soon);
     p->state = job->state;
     if (p->state.has_current) {
-        log_info("Using the saved identity: hub %s, device %s",
-                 log_quote_str(p->state.current.hub), log_quote_str(p->state.current.device_id));
+        log_info("Using the saved identity: hub %s, device %s", log_quote_str(p->state.current.hub),
+                 log_quote_str(p->state.current.device_id));
         set_state(p, PROVISIONING_ASSIGNED);
         announce(p);
         save(p, false, NULL);

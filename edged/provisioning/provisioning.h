@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How the device gets its hub, device id and key, and keeps them. Policy over sources: a saved
  * result is used at once, the cloud is asked in the background, and nothing that works is given up

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A source of identities: one registration from start to end, no policy about when. The ops table
  * lets provisioning.c run any of them. Loop thread only.

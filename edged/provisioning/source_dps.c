@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Registration with the Device Provisioning Service, proven by the TPM:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The saved result on disk. Two lines: the SHA-256 of the second in hex, and JSON. Written whole by
  * rename; a damaged file is set aside and rebuilt from the labels of the identity keys. Worker

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a cold signature costs in the TPM: one derivation through the HSM layer against one bare
  * TPM2_HMAC, on the same TPM, in the same run. Prints lines for tests/bench/run.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Base64 and hex: the two decoders agree, decoded bytes encode to text that decodes to the same
  * bytes, and any bytes survive a round trip.

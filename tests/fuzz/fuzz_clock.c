@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dates from peers: what is read is written in a form that reads back as the same second. Numbers
  * and UTF-8 ride along, since the parsers are as small.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Any bytes as config.yaml: a result or findings, never both missing, and all of it printable. */
 #include "config/config.h"
 

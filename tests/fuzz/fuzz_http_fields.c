@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answer header lines as the HTTP client hands them on, and the Retry-After value that comes of them.
+ * Answer header lines as the HTTP client hands them on, and the Retry-After value that comes of
+ * them.
  */
 #include "loop/backoff.h"
 #include "loop/http_fields.h"

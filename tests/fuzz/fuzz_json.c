@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the scan lets pass must parse, can be walked, and comes out of the writer as text that means
  * the same: written, parsed and written again it does not change.

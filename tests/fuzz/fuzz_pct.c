@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Percent-encoding: any bytes survive a round trip in both sets; decoding never grows the text.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs a fuzz target on given files and on all files of given directories: the corpus as a test,
  * with any compiler.

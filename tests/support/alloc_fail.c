@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The linker sends our own calls of malloc and its relatives here (--wrap); OpenSSL and cJSON take
  * these functions as their allocator before main.

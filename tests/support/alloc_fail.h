@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Makes the n-th allocation of our own code, of OpenSSL or of cJSON fail. Linked into every unit
  * test; without effect until armed. Counts the allocations of all threads.

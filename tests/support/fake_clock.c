@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A clock for tests. The wall clock is kept as an offset to the monotonic one, so that both advance
  * in one step.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A clock that stands still until told otherwise. Safe to read from any thread.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One HTTP exchange without a connection: a test sets what the client sent and reads what was
  * answered. Linked in place of the server.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A fresh directory per test, under TMPDIR or /tmp, removed with all it contains.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From an error to a status: what heals is 5xx, because clients of this API try again on those
  * only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Remembering callers: the same process is found again, another one never is.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/b64.h"
 
 #include "support/alloc_fail.h"

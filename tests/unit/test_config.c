@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Loading from a file, and short memory at every allocation. */
 #include "test_config_expect.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The values that the daemon uses: defaults, copies and the rule of each. */
 #include "test_config_expect.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Rules across keys. */
 #include "test_config_expect.h"
 

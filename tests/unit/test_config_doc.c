@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Access by dotted path, and where findings are placed. */
 #include "config/config_doc.h"
 #include "config/config_yaml.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The template, the table in config/README.md and the entries of config.yaml(5) agree with the
  * table of keys. After a change of the table, `test_config_docs readme` and `test_config_docs man`

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment layer. */
 #include "test_config_expect.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "test_config_expect.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One-line expectations on configuration documents.
  */
@@ -29,7 +30,8 @@ struct outcome outcome_of(const char *text);
 struct outcome outcome_of_slice(struct slice text);
 void outcome_clear(struct outcome *o);
 
-/* True when the report holds a finding with this severity, place and key whose text contains `part`. */
+/* True when the report holds a finding with this severity, place and key whose text contains
+ * `part`. */
 bool outcome_has(const struct outcome *o, enum config_severity severity, unsigned line,
                  unsigned column, const char *key, const char *part);
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Forms of the provisioning section: which are complete, which contradict themselves, which this
  * version refuses. */
 #include "test_config_expect.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Order, limits and the harmlessness of findings. */
 #include "config/config_report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of keys is consistent in itself. */
 #include "config/config_schema.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an unknown key was probably meant to be. */
 #include "config/config_schema.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arena and links of the document tree. */
 #include "config/config_tree.h"
 

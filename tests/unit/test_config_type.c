@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Types are strict, and the messages say how to mend. */
 #include "test_config_expect.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Forms of URIs that are taken and refused. */
 #include "config/config_uri.h"
 

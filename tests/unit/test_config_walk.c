@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Unknown, misplaced and missing keys. */
 #include "test_config_expect.h"
 

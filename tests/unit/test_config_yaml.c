@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Dialect, positions and bounds of the YAML reader. */
 #include "config/config_yaml.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/list.h"
 
 #include <setjmp.h>

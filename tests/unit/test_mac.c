@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/mac.h"
 
 #include "base/b64.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The four identity routes: what reaches the registry, and how its answers look to edgeAgent.
  */

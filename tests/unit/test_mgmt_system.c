@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The system information route, whose members edgeAgent dereferences without looking.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Provisioning policy: when the source is asked, what is kept, and what the hub's verdict changes.
  * The source, the key store and time are the test's.

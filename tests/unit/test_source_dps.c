@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The steps of a registration with TPM attestation: what is sent when, and what each answer of the
  * service leads to.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The saved provisioning result: encoding, damage, and completing an interrupted change from the
  * keys' labels.

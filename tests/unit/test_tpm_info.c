@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How the TPM is shown: the enrollment line must be complete, and the JSON must be what enrollment
  * tools read.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The trust bundle route: what is given out, and what must never be.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The sign route: decoding, the warm and the cold path, and every way it can go wrong.
  */
