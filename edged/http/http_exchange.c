@@ -191,7 +191,7 @@ bool http_exchange_may_answer(struct http_exchange *x) {
     }
     if (x->phase == HTTP_PHASE_NONE || x->phase == HTTP_PHASE_STREAM) {
         log_error("%s: a request was answered twice", x->core->service->name);
-        assert(!"a request was answered twice");
+        assert(false && "a request was answered twice");
         return false;
     }
     return true;

@@ -193,7 +193,7 @@ const struct http_case http_cases[] = {
     {"cap of the route", BYTES("PUT /echo" V " HTTP/1.1\r\nContent-Length: 17\r\n\r\n0123456789abcdefX"),
      REFUSED("413"), .routed = true},
     {"chunked beyond the cap of the route",
-     BYTES("PUT /echo" V " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n9\r\n0"),
+     BYTES("PUT /echo" V " HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n012345678\r\n9\r\n01234567"),
      REFUSED("413"), .routed = true, .half_close = true},
 
     /* --- routes --- */
