@@ -311,8 +311,8 @@ static void listing_settle(struct listing *li, struct http_exchange *x, enum edg
         return;
     }
     if (code != EDGE_OK) {
-        snprintf(reason, sizeof(reason), "its cgroup does not tell, and no process list: %s",
-                 edge_error_text(cause));
+        (void)snprintf(reason, sizeof(reason), "its cgroup does not tell, and no process list: %s",
+                       edge_error_text(cause));
         refuse(x, expected, reason);
         return;
     }
@@ -418,21 +418,22 @@ static void settle(struct authz *a, struct http_exchange *x, const char *expecte
         return;
     }
     if (!f->owned || strcmp(f->name, expected) != 0) {
-        snprintf(reason, sizeof(reason), "it runs in container %.12s, which is %s%s%s", id,
-                 f->owned ? "module '" : "none of our modules", f->owned ? f->name : "",
-                 f->owned ? "'" : "");
+        (void)snprintf(reason, sizeof(reason), "it runs in container %.12s, which is %s%s%s", id,
+                       f->owned ? "module '" : "none of our modules", f->owned ? f->name : "",
+                       f->owned ? "'" : "");
         refuse(x, expected, reason);
         return;
     }
     allow(x, f->name, epoch, "cgroup of the container");
 }
 
-/* Answers all who wait. The verdicts run handlers, which may come back here with new questions. */
+/* Answers all who wait. The verdicts run handlers, which may come back here with new questions, but
+ * the lookup is in no list any more, so none joins this one. */
 static void lookup_settle(struct lookup *lk, const struct fact *f, const struct edge_error *err) {
-    while (!list_is_empty(&lk->questions)) {
-        struct question *q = LIST_ENTRY(lk->questions.next, struct question, node);
+    list_for_each (node, next, &lk->questions) {
+        struct question *q = LIST_ENTRY(node, struct question, node);
         struct http_exchange *x = http_exchange_from(q->server, q->exchange);
-        list_remove(&q->node);
+        list_remove(node);
         if (x && f) {
             settle(lk->authz, x, q->expected, lk->id, f, lk->epoch);
         } else if (x) {
@@ -493,7 +494,8 @@ static enum edge_code lookup_new(struct authz *a, const char *id, struct lookup 
                                  struct edge_error *err) {
     struct lookup *lk = calloc(1, sizeof(*lk));
     if (!lk) {
-        return edge_set(err, EDGE_NOMEM, "out of memory");
+        (void)edge_set(err, EDGE_NOMEM, "out of memory");
+        return EDGE_NOMEM;
     }
     list_init(&lk->node);
     list_init(&lk->questions);
@@ -555,7 +557,8 @@ static bool settle_by_connection(const struct authz *a, struct http_exchange *x,
     if (strcmp(who->name, expected) == 0) {
         http_exchange_allow(x, slice_str(expected));
     } else {
-        snprintf(reason, sizeof(reason), "its connection was proved to be module '%s'", who->name);
+        (void)snprintf(reason, sizeof(reason), "its connection was proved to be module '%s'",
+                       who->name);
         refuse(x, expected, reason);
     }
     return true;

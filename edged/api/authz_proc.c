@@ -44,7 +44,7 @@ static ssize_t read_file(int dir_fd, const char *name, char *dst, size_t dst_siz
  * fail. */
 static int open_process(int proc_fd, pid_t pid) {
     char name[16];
-    snprintf(name, sizeof(name), "%d", (int)pid);
+    (void)snprintf(name, sizeof(name), "%d", (int)pid);
     return openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 

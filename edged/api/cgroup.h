@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-#define CGROUP_TEXT_MAX (64 * 1024)
+#define CGROUP_TEXT_MAX ((size_t)64 * 1024)
 
 enum cgroup_verdict {
     CGROUP_CONTAINER, /* one container id, the same in every line that names one */

@@ -136,7 +136,7 @@ struct name_path {
 };
 
 static void name_path(struct name_path *p, const char *id_or_name, const char *tail) {
-    snprintf(p->text, sizeof(p->text), "/containers/%s/%s", id_or_name, tail);
+    (void)snprintf(p->text, sizeof(p->text), "/containers/%s/%s", id_or_name, tail);
 }
 
 static enum edge_code docker_inspect(struct runtime *rt, const char *id_or_name,

@@ -478,7 +478,8 @@ static enum edge_code call_new(struct docker_engine *e, const struct docker_requ
     if (!c || !copy_path(req->path, &c->path) || !copy_path(req->podman_path, &c->podman_path) ||
         !copy_path(req->second_path, &c->second_path)) {
         call_free(c);
-        return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
+        (void)edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
+        return EDGE_NOMEM;
     }
     c->engine = e;
     c->req = *req;

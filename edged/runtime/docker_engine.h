@@ -24,8 +24,8 @@
 #define DOCKER_CONTROL_TIMEOUT_MS 30000
 #define DOCKER_INSPECT_TIMEOUT_MS 10000
 #define DOCKER_VERSION_TIMEOUT_MS 10000
-#define DOCKER_CALLS_MAX          256               /* waiting or in flight */
-#define DOCKER_ANSWER_MAX         (8 * 1024 * 1024) /* bytes; 1024 containers with their labels */
+#define DOCKER_CALLS_MAX          256                       /* waiting or in flight */
+#define DOCKER_ANSWER_MAX         ((size_t)8 * 1024 * 1024) /* bytes; 1024 containers with their labels */
 
 struct docker_engine;
 

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 /* Bytes of one event; the labels of the container are in it. */
-#define DOCKER_EVENT_MAX (256 * 1024)
+#define DOCKER_EVENT_MAX ((size_t)256 * 1024)
 
 /* Cuts a byte stream into JSON objects that follow each other with or without white space between.
  * Does not check more than it needs to find the end of each. */

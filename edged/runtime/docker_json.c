@@ -151,11 +151,32 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
     return code;
 }
 
+static size_t count_elements(const struct cJSON *array) {
+    size_t cnt = 0;
+    for (const struct cJSON *n = array ? json_first(array) : NULL; n; n = json_next(n)) {
+        cnt++;
+    }
+    return cnt;
+}
+
+static enum edge_code read_entries(const struct cJSON *root, struct runtime_container *list,
+                                   size_t *ret_cnt, struct edge_error *err) {
+    enum edge_code code = EDGE_OK;
+    size_t cnt = 0;
+
+    for (const struct cJSON *n = json_first(root); n && code == EDGE_OK; n = json_next(n)) {
+        bool named = false;
+        code = read_entry(n, &list[cnt], &named, err);
+        cnt += named ? 1 : 0;
+    }
+    *ret_cnt = cnt;
+    return code;
+}
+
 enum edge_code docker_json_list(struct slice text, struct runtime_container **ret_list,
                                 size_t *ret_cnt, struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    struct runtime_container *list EDGE_CLEANUP(edge_cleanup_free) = NULL;
-    size_t cnt = 0, named_cnt = 0;
+    size_t cnt = 0;
 
     enum edge_code code = json_parse(text, &root, err);
     if (code != EDGE_OK) {
@@ -164,27 +185,22 @@ enum edge_code docker_json_list(struct slice text, struct runtime_container **re
     if (!json_is_array(root)) {
         return edge_set(err, EDGE_PROTO, "the container engine's list is not an array");
     }
-    for (const struct cJSON *n = json_first(root); n; n = json_next(n)) {
-        cnt++;
-    }
+    cnt = count_elements(root);
     if (cnt > RUNTIME_CONTAINERS_MAX) {
         return edge_set(err, EDGE_RANGE, "the container engine lists more than %d containers",
                         RUNTIME_CONTAINERS_MAX);
     }
-    list = calloc(cnt + 1, sizeof(*list));
+    struct runtime_container *list = calloc(cnt + 1, sizeof(*list));
     if (!list) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a list of containers");
     }
-    for (const struct cJSON *n = json_first(root); n; n = json_next(n)) {
-        bool named;
-        code = read_entry(n, &list[named_cnt], &named, err);
-        if (code != EDGE_OK) {
-            return code;
-        }
-        named_cnt += named ? 1 : 0;
+    code = read_entries(root, list, &cnt, err);
+    if (code != EDGE_OK) {
+        free(list);
+        return code;
     }
-    *ret_list = TAKE_PTR(list);
-    *ret_cnt = named_cnt;
+    *ret_list = list;
+    *ret_cnt = cnt;
     return EDGE_OK;
 }
 
@@ -276,12 +292,22 @@ static bool read_pid(const struct cJSON *row, size_t index, pid_t *ret) {
     return true;
 }
 
+static bool read_pids(const struct cJSON *rows, size_t index, pid_t *pids) {
+    size_t cnt = 0;
+    for (const struct cJSON *r = rows ? json_first(rows) : NULL; r; r = json_next(r)) {
+        if (!read_pid(r, index, &pids[cnt])) {
+            return false;
+        }
+        cnt++;
+    }
+    return true;
+}
+
 enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret_pids,
                                size_t *ret_cnt, struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    pid_t *pids EDGE_CLEANUP(edge_cleanup_free) = NULL;
     const struct cJSON *rows = NULL;
-    size_t index = 0, cnt = 0;
+    size_t index = 0;
 
     enum edge_code code = parse_object(text, &root, err);
     if (code != EDGE_OK) {
@@ -294,25 +320,20 @@ enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret
     if (opt(json_get_array(root, "Processes", &rows, NULL)) != EDGE_OK) {
         return bad(err, "Processes");
     }
-    for (const struct cJSON *r = rows ? json_first(rows) : NULL; r; r = json_next(r)) {
-        cnt++;
-    }
+    size_t cnt = count_elements(rows);
     if (cnt > RUNTIME_PIDS_MAX) {
         return edge_set(err, EDGE_RANGE, "the container has more than %d processes",
                         RUNTIME_PIDS_MAX);
     }
-    pids = calloc(cnt + 1, sizeof(*pids));
+    pid_t *pids = calloc(cnt + 1, sizeof(*pids));
     if (!pids) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a process list");
     }
-    cnt = 0;
-    for (const struct cJSON *r = rows ? json_first(rows) : NULL; r; r = json_next(r)) {
-        if (!read_pid(r, index, &pids[cnt])) {
-            return bad(err, title);
-        }
-        cnt++;
+    if (!read_pids(rows, index, pids)) {
+        free(pids);
+        return bad(err, title);
     }
-    *ret_pids = TAKE_PTR(pids);
+    *ret_pids = pids;
     *ret_cnt = cnt;
     return EDGE_OK;
 }

@@ -426,6 +426,18 @@ static void test_event_overtakes_answer(void **state) {
     assert_int_equal(ask(x, "a"), 404);
 }
 
+static void test_overtaken_answer_is_no_fact(void **state) {
+    struct http_exchange *x = conn_in(0, ID_A);
+    (void)state;
+    ask_policy(x, HTTP_POLICY_CALLER, "a");
+    authz_on_event(authz, RUNTIME_EVENT_STOPPED, ID_A);
+    fake_runtime_run(engine);
+    assert_int_equal(x->status, ALLOWED); /* it was true when it was asked */
+    rename_container(ID_A, "c");          /* which is what the event was about */
+    assert_int_equal(ask(conn_in(1, ID_A), "a"), 404);
+    assert_int_equal(ask(x, "a"), 404);
+}
+
 static void test_engine_lost_and_back(void **state) {
     struct http_exchange *x = conn_in(0, ID_A);
     (void)state;
@@ -492,7 +504,9 @@ static void test_listing(void **state) {
     assert_int_equal(ask(x, "b"), 404); /* by the connection's memory */
     assert_int_equal(fake_runtime_tops(engine), 1);
     assert_int_equal(ask(conn(1, PRIVATE), "a"), 404);
-    assert_int_equal(ask(conn(2, PRIVATE), "alien"), 404); /* not ours, though it may be in it */
+    struct http_exchange *in_alien = conn(2, PRIVATE);
+    fake_runtime_set_pids(engine, ID_ALIEN, &in_alien->peer.pid, 1);
+    assert_int_equal(ask(in_alien, "alien"), 404); /* it is in it, but that is not ours */
     assert_int_equal(ask(conn(3, PRIVATE), "nobody"), 404);
 }
 
@@ -672,6 +686,7 @@ int main(void) {
         TEST(test_simultaneous_questions_share),
         TEST(test_rename_voids),
         TEST(test_event_overtakes_answer),
+        TEST(test_overtaken_answer_is_no_fact),
         TEST(test_engine_lost_and_back),
         TEST(test_engine_failures),
         TEST(test_listing),

@@ -310,12 +310,27 @@ static void test_renewed_after_complaint(void **state) {
     fake_transport_answer(0, 400, TOO_OLD);
     assert_int_equal(got.calls, 2);
     assert_int_equal(got.code, EDGE_INVALID);
-    /* A late complaint about the old version does not throw the new one away. */
     inspect("a");
-    assert_string_equal(fake_transport_url(0),
-                        "GET http://localhost/v1.51/containers/a/json?size=false");
     fake_transport_answer(0, 400, "{\"message\":\"invalid filter\"}");
     assert_int_equal(got.code, EDGE_INVALID);
+}
+
+/* A late complaint about the old version does not throw the new one away. */
+static void test_late_complaint(void **state) {
+    (void)state;
+    inspect("a");
+    inspect("b");
+    negotiate(V141);
+    fake_transport_answer(0, 400, TOO_OLD);
+    fake_transport_answer(1, 200, V144);
+    assert_int_equal(fake_transport_open(), 2);
+    fake_transport_answer(0, 400, TOO_OLD);
+    assert_int_equal(fake_transport_count(), 6); /* two negotiations, each call twice */
+    assert_string_equal(fake_transport_url(1),
+                        "GET http://localhost/v1.51/containers/b/json?size=false");
+    fake_transport_answer(1, 200, A_IS_UP);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.calls, 2);
 }
 
 static void test_renewed_after_disconnect(void **state) {
@@ -542,6 +557,7 @@ int main(void) {
         TEST(test_top_of_podman),
         TEST(test_statuses),
         TEST(test_renewed_after_complaint),
+        TEST(test_late_complaint),
         TEST(test_renewed_after_disconnect),
         TEST(test_negotiation_fails),
         TEST(test_calls_from_completions),
