@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading of password files. The bytes are only ever in wiped memory.
  */
@@ -28,7 +29,7 @@ static enum edge_code split_path(const char *path, char dir[PATH_MAX], const cha
 
 enum edge_code auth_file_read(const char *path, size_t max_len, struct secret *ret,
                               struct edge_error *err) {
-    struct buf text EDGE_CLEANUP(buf_clear);
+    struct buf text EDGE_CLEANUP(buf_clear) = {0};
     char dir[PATH_MAX];
     const char *name;
     int dirfd EDGE_CLEANUP(edge_cleanup_fd) = -1;

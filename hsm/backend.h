@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a backend offers: one table of operations, fixed at open. Arguments have been checked by
  * hsm.c (lengths, NULL, label text); semantics and errors are those of hsm/hsm.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public face: checks arguments and the calling thread, then hands over to the backend.
  */
@@ -230,7 +231,7 @@ enum edge_code hsm_unseal(struct hsm *h, struct slice blob, struct secret *ret,
 
 enum edge_code hsm_registration_id(const uint8_t *ek, size_t ek_len, char ret[64],
                                    struct edge_error *err) {
-    struct buf text EDGE_CLEANUP(buf_clear);
+    struct buf text EDGE_CLEANUP(buf_clear) = {0};
     uint8_t digest[SHA256_LEN];
 
     buf_init(&text, 64);

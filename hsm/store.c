@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Envelope: magic, version, kind, payload length, payload, SHA-256 of all before. The checksum
  * finds damage, it is no protection: whoever may write the directory may write anything.
@@ -84,7 +85,7 @@ enum edge_code store_decode(struct slice file, enum store_kind kind, struct slic
 
 enum edge_code store_write(int dirfd, const char *name, enum store_kind kind, struct slice payload,
                            struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
 
     buf_init_sensitive(&file, STORE_FILE_MAX);
     enum edge_code rc = store_encode(kind, payload, &file, err);

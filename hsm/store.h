@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Files of the key store: one versioned, checksummed envelope around every payload, and the
  * directory of identity keys with their generations. Payloads belong to the backends.

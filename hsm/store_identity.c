@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Identity keys on disk: one file per generation, and the highest number ever given out in a file
  * of its own, so that a number is not used twice even when the key that had it is gone.
@@ -63,7 +64,7 @@ static enum edge_code scan(int dirfd, uint64_t *ret_highest, size_t *ret_cnt,
 }
 
 static enum edge_code counter_read(int dirfd, uint64_t *ret, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice payload;
 
     buf_init(&file, STORE_FILE_MAX);
@@ -138,7 +139,7 @@ enum edge_code store_identity_reserve(int dirfd, uint64_t *ret_generation, struc
 
 enum edge_code store_identity_write(int dirfd, enum store_kind kind, uint64_t generation,
                                     struct slice label, struct slice key, struct edge_error *err) {
-    struct buf payload EDGE_CLEANUP(buf_clear);
+    struct buf payload EDGE_CLEANUP(buf_clear) = {0};
     char name[NAME_MAX_LEN];
     const uint8_t size[LABEL_SIZE_LEN] = {(uint8_t)(label.len >> 8), (uint8_t)(label.len & 0xFF)};
     uint8_t number[sizeof(uint64_t)];
@@ -215,7 +216,7 @@ enum edge_code store_identity_read(int dirfd, enum store_kind kind, uint64_t gen
 
 static enum edge_code list_one(int dirfd, enum store_kind kind, uint64_t generation,
                                struct hsm_identity *ret, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice label, key;
 
     buf_init_sensitive(&file, STORE_FILE_MAX);

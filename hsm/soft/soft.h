@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Key store in plain files, for machines without a TPM and for tests.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Key files as a backend. Operations that prove a machine's identity are not offered.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sealed data: magic and version, nonce, ciphertext, tag. The header is authenticated with the
  * rest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keys in files and what is signed with them.
  */
@@ -28,7 +29,7 @@ static enum edge_code make(struct soft *s, const char *name, enum store_kind kin
 
 enum edge_code soft_key_get(struct soft *s, const char *name, enum store_kind kind, bool replace,
                             struct secret *key, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice bytes;
 
     if (key->data != NULL) {
@@ -62,7 +63,7 @@ enum edge_code soft_identity_import(struct soft *s, const struct secret *key, st
 
 enum edge_code soft_identity_sign(struct soft *s, uint64_t generation, struct slice data,
                                   uint8_t ret_mac[HSM_MAC_LEN], struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice label, key;
 
     buf_init_sensitive(&file, STORE_FILE_MAX);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The TPM backend's object, shared by the files of this folder.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Activation. The inner key that ActivateCredential yields is encrypted on the wire by the salted
  * session and wiped here after the import.
@@ -54,7 +55,7 @@ static enum edge_code refused(struct tpm *t, TSS2_RC rc, const char *what, const
             t->ctx.state = HSM_STATE_FAILED;
             break;
         }
-        /* fallthrough */
+        __attribute__((fallthrough));
     case TPM2_RC_INTEGRITY:
     case TPM2_RC_VALUE:
     case TPM2_RC_SIZE:

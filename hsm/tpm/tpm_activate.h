@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From activation blob to SRK-wrapped key.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The TPM as a backend: brings it to working order, runs operations, and repairs what can be
  * repaired between two attempts of the same operation. Operations change nothing that lasts before

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Parser of activation blobs. Everything is refused here that can be known to be wrong without a
  * TPM, so that the operator reads which field it was.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The activation blob as the provisioning service sends it: six size-prefixed fields without
  * header. A pure function over hostile bytes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Endorsement certificates (TCG EK Credential Profile, 3.2), as far as an operator wants to see
  * them. No chain is verified here.

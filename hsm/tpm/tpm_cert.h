@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Parts of the diagnosis that need no TPM: the endorsement certificate.
  */

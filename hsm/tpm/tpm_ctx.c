@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ESYS context and sessions. Knows nothing of particular keys.
  */

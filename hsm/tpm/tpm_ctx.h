@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Connection to one TPM: transport, ESYS context, hierarchy passwords, and the sessions that
  * protect what goes over the wire. Opened when first needed, closed and opened again after loss.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keys that sign for the device. The order of steps in an import is what keeps a device reachable:
  * a key is written only after it has signed, under a number that no other key ever had, beside
@@ -45,7 +46,7 @@ enum edge_code tpm_challenge_sign(struct tpm *t, struct slice data, uint8_t ret_
 
 static enum edge_code write_key(struct tpm *t, const struct tpm_wrapped *key, struct slice label,
                                 uint64_t *ret_generation, struct edge_error *err) {
-    struct buf bytes EDGE_CLEANUP(buf_clear);
+    struct buf bytes EDGE_CLEANUP(buf_clear) = {0};
     uint64_t generation;
 
     buf_init(&bytes, STORE_PAYLOAD_MAX);
@@ -136,7 +137,7 @@ enum edge_code tpm_identity_import_key(struct tpm *t, const struct secret *bytes
 }
 
 static enum edge_code load_generation(struct tpm *t, uint64_t generation, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice label, bytes;
     struct tpm_wrapped key;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Identity keys of the TPM backend, the challenge key and the module root. All need tpm_ready.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Diagnosis: looks at everything an operator asks about and changes nothing that lasts. What cannot
  * be read is left empty; the reason for missing keys is told.
@@ -161,7 +162,7 @@ static void take_key(const struct tpm_key *key, uint8_t *bytes, size_t *len, boo
 }
 
 static void read_keys(struct tpm_ctx *c, enum hsm_ek_template kind, struct hsm_tpm_info *info) {
-    struct buf der EDGE_CLEANUP(buf_clear);
+    struct buf der EDGE_CLEANUP(buf_clear) = {0};
     struct edge_error why = {0};
     struct tpm_keys keys;
 
@@ -188,8 +189,7 @@ static void read_keys(struct tpm_ctx *c, enum hsm_ek_template kind, struct hsm_t
     tpm_keys_clear(c, &keys);
 }
 
-/* First command of a probe. A TPM without resource manager may want to be started, or be full of
- * what a killed program left. */
+/* First command of a probe: a TPM without resource manager may still want to be started. */
 static enum edge_code first_contact(struct tpm_ctx *c, struct edge_error *err) {
     uint32_t family;
     struct edge_error local = {0};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * EK and SRK. A key is made only when the TPM says in so many words that its handle is empty; any
  * other failure is reported, never answered with a new key. Nothing becomes persistent before its

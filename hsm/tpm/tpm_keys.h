@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two keys everything hangs from: endorsement key and storage key. Finds, checks or makes them
  * and compares them with the names this device was set up with.

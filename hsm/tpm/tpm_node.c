@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Facts about device nodes for operators. Nothing here talks to a TPM.
  */

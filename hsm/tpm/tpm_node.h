@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The configured transport and the device node behind it: what is accepted, and why a node could
  * not be opened, in words that mend it.

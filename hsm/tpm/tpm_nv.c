@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading NV indices. Their content is public and not trusted: it is checked by what is made from
  * it.
@@ -64,8 +65,8 @@ enum edge_code tpm_nv_read(struct tpm_ctx *c, uint32_t index, struct buf *out,
 }
 
 bool tpm_nv_ek_template(struct tpm_ctx *c, TPM2B_PUBLIC *ret) {
-    struct buf text EDGE_CLEANUP(buf_clear);
-    struct buf nonce EDGE_CLEANUP(buf_clear);
+    struct buf text EDGE_CLEANUP(buf_clear) = {0};
+    struct buf nonce EDGE_CLEANUP(buf_clear) = {0};
     TPM2B_PUBLIC tmpl = {0};
     TPM2B_PUBLIC_KEY_RSA *unique = &tmpl.publicArea.unique.rsa;
     size_t off = 0;

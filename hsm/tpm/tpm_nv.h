@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the manufacturer left in NV memory: endorsement certificate and, rarely, an own EK template
  * (TCG EK Credential Profile, 2.2).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keys under the SRK: creation, loading, and the few slots they share.
  */

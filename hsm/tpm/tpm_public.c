@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Marshalling of public areas and computation of names, and the layout of wrapped keys at rest.
  */

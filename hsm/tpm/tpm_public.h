@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Public areas as bytes, and the names made from them (TPM 2.0 Part 1, 16).
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * TSS2_RC to edge_error, hsm_state and recovery. Values are compared layer by layer: the same low
  * bits mean different things in a TPM, in the resource manager and in the TSS libraries.

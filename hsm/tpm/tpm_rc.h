@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The one translation of TSS2_RC values: what the caller can do, what state the device is in, what
  * would repair it, and a sentence an operator understands.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The module root: a random HMAC key made in the TPM that never leaves it and does not rotate. A
  * new one is made only when there is none, when its file is damaged (kept aside) or when its parent
@@ -13,7 +14,7 @@
 #include "base/fs.h"
 
 static enum edge_code make(struct tpm *t, struct edge_error *err) {
-    struct buf bytes EDGE_CLEANUP(buf_clear);
+    struct buf bytes EDGE_CLEANUP(buf_clear) = {0};
     struct tpm_wrapped key = {.parent = t->keys.srk.name};
     TPM2B_PUBLIC tmpl;
     ESYS_TR tr = ESYS_TR_NONE;
@@ -41,7 +42,7 @@ static enum edge_code make(struct tpm *t, struct edge_error *err) {
 
 /* Reads the file. NOT_FOUND when a new root is due; what was there is then aside. */
 static enum edge_code read_file(struct tpm *t, struct tpm_wrapped *ret, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct slice payload;
 
     buf_init(&file, STORE_FILE_MAX);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sealed objects live outside the TPM as wrapped blobs and are loaded for one unseal only.
  */
@@ -15,7 +16,7 @@ enum edge_code tpm_seal(struct tpm *t, const struct secret *plain, struct buf *r
                         struct edge_error *err) {
     TPM2B_PUBLIC tmpl, pub;
     TPM2B_PRIVATE priv;
-    struct buf blob EDGE_CLEANUP(buf_clear);
+    struct buf blob EDGE_CLEANUP(buf_clear) = {0};
 
     buf_init(&blob, HSM_BLOB_MAX);
     tpm_tmpl_sealed(&tmpl);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * HMAC-SHA256 with a key in the TPM, and random numbers.
  */

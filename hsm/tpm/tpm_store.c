@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Encodings of pins and wrapped keys inside the common envelope.
  */
@@ -29,7 +30,7 @@ static bool name_take(struct slice *rest, struct tpm_name *ret) {
 }
 
 enum edge_code tpm_store_pins_read(int dirfd, struct tpm_pins *ret, struct edge_error *err) {
-    struct buf file EDGE_CLEANUP(buf_clear);
+    struct buf file EDGE_CLEANUP(buf_clear) = {0};
     struct tpm_pins pins = {0};
     struct slice rest;
 
@@ -51,7 +52,7 @@ enum edge_code tpm_store_pins_read(int dirfd, struct tpm_pins *ret, struct edge_
 
 enum edge_code tpm_store_pins_write(int dirfd, const struct tpm_pins *pins,
                                     struct edge_error *err) {
-    struct buf payload EDGE_CLEANUP(buf_clear);
+    struct buf payload EDGE_CLEANUP(buf_clear) = {0};
 
     buf_init(&payload, STORE_PAYLOAD_MAX);
     enum edge_code rc = name_append(&pins->ek, &payload, err);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Files of the TPM backend: pinned names and SRK-wrapped keys.
  */

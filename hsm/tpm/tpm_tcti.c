@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * TCTI around a TCTI. Resending happens here because the same bytes are valid again: a command that
  * was not executed leaves its sessions as they were (TPM 2.0 Part 1, 19.3.4), so every command of

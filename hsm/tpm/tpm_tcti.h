@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The transport: a thin TCTI around the one the loader gives. It counts commands, sends a command
  * again while the TPM asks for that, ends waits that take too long, and refuses answers whose

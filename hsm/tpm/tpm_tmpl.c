@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Public templates as constants. All objects we make are noDA: a device that loses power often
  * would otherwise lock itself out by the failed-try accounting of unorderly shutdowns.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Templates of the keys we make, and the checks for keys that somebody else made.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The service's side of the activation, after TPM 2.0 Part 1, 22 to 24 (credential and duplication
  * protection) and B.10 (secret sharing by RSA-OAEP).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Activation blobs as the provisioning service builds them: TPM2_MakeCredential for the EK and
  * TPM2_Duplicate for the SRK, in software. Asserts instead of reporting errors.

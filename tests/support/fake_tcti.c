@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * TCTI between the code under test and swtpm, or instead of it.
  */

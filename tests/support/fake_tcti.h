@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Takes the place of the TCTI loader at link time (--wrap=Tss2_TctiLdr_Initialize and _Finalize):
  * looks at, counts, changes or replaces what goes between the TSS and a TPM. Real connections go on

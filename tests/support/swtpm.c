@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * swtpm as a child process. The child dies with the test.
  */

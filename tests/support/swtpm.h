@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A private software TPM per test: own state directory and own Unix socket, so that tests run in
  * parallel. Fails the cmocka test when something does not work.

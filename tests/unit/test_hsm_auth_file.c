@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Password files: what belongs to the password, and which files are refused.
  */

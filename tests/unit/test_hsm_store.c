@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Envelopes and generation-numbered identity files.
  */

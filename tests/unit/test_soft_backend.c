@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The key store in files through its public interface: the same promises as with a TPM, but for
  * attestation.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Activation blobs: known answers for the test support that builds them, and the parser's bounds.
  */

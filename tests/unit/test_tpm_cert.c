@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Endorsement certificates, made here as manufacturers make them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Which transports are accepted, and what an operator reads when a node cannot be opened.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Public areas, names and wrapped keys as bytes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Templates byte by byte, and which objects pass for EK, SRK and hub key.
  */

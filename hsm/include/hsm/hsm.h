@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keys of the device behind one synchronous interface, backed by a TPM 2.0 or by key files.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A device for the tests of this folder: its TPM, its state directory, and the key store on both.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Activation blobs: which keys are accepted, what corruption gives, and that nothing stays behind.
  */

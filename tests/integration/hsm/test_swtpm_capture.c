@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a listener on the bus gets: none of the keys and passwords. Each search is first shown to
  * find the same secret in a plain session.

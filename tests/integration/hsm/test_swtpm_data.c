@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * HMACs of all lengths against software, symmetric keys, sealing, random numbers.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Faults between us and the TPM, and resets of it while the key store is open.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Generations of identity keys, the published handle, and kill -9 in the middle of an import.
  */

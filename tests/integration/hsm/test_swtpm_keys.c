@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * EK and SRK on TPMs with a history: prepared by a manufacturer, used by older software, with
  * foreign objects, with passwords, cleared, replaced.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The main path on a blank TPM: keys, challenge, identity, root, sealing, random numbers.
  */

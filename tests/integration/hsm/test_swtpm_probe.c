@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The diagnosis: complete, and without a trace in the TPM.
  */
