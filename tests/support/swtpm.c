@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,15 +45,29 @@ static void sleep_ms(int ms) {
     (void)poll(NULL, 0, ms);
 }
 
+/* The file of a socket is there before anybody listens on it. */
+static bool is_listening(const char *path) {
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+    (void)snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    bool ok = connect(fd, (const struct sockaddr *)(const void *)&addr, sizeof(addr)) == 0;
+    (void)close(fd);
+    return ok;
+}
+
 void swtpm_start(struct swtpm *s) {
-    char state[96], server[160], ctrl[160], log[128], sock[96];
+    char state[96], server[160], ctrl[160], log[128], sock[96], control[104];
 
     (void)snprintf(state, sizeof(state), "dir=%s/state", s->dir);
     (void)snprintf(sock, sizeof(sock), "%s/sock", s->dir);
     (void)snprintf(server, sizeof(server), "type=unixio,path=%s", sock);
     (void)snprintf(ctrl, sizeof(ctrl), "type=unixio,path=%s.ctrl", sock);
     (void)snprintf(log, sizeof(log), "%s/log", s->dir);
+    (void)snprintf(control, sizeof(control), "%s.ctrl", sock);
     (void)unlink(sock);
+    (void)unlink(control);
     s->pid = fork();
     assert_true(s->pid >= 0);
     if (s->pid == 0) {
@@ -64,8 +79,7 @@ void swtpm_start(struct swtpm *s) {
                      "--ctrl", ctrl, "--flags", "not-need-init,startup-clear", (char *)NULL);
         _exit(127);
     }
-    struct stat st;
-    for (int waited = 0; stat(sock, &st) != 0; waited += 10) {
+    for (int waited = 0; !is_listening(control) || !is_listening(sock); waited += 10) {
         assert_true(waited < START_WAIT_MS);
         assert_int_equal(waitpid(s->pid, NULL, WNOHANG), 0);
         sleep_ms(10);
