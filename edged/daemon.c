@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "footprint.h"
 #include "identity/reconcile.h"
+#include "key_store.h"
 #include "listen.h"
 #include "loop/http_client.h"
 #include "loop/notify.h"
@@ -116,6 +117,11 @@ static void on_engine_event(void *data, enum runtime_event event, const char *id
     }
 }
 
+static void on_lag(void *data, uint64_t lag_ms) {
+    (void)data;
+    log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
+}
+
 static void on_settled(void *data) {
     (void)data;
     footprint_trim();
@@ -133,20 +139,9 @@ static enum edge_code make_paths(struct daemon *d, struct edge_error *err) {
 }
 
 static enum edge_code open_hsm(struct daemon *d, struct edge_error *err) {
-    const struct edge_config *cfg = d->cfg;
-    const struct hsm_config hc = {
-        .backend = cfg->hsm_backend == CONFIG_HSM_TPM ? HSM_BACKEND_TPM : HSM_BACKEND_SOFT,
-        .state_dir = d->keys_dir,
-        .tcti = cfg->tpm_tcti,
-        .allow_emulator = cfg->tpm_allow_emulator,
-        .owner_auth_file = cfg->tpm_owner_auth_file,
-        .endorsement_auth_file = cfg->tpm_endorsement_auth_file,
-        .ek_template =
-            cfg->tpm_ek_template == CONFIG_EK_TCG_L1 ? HSM_EK_TCG_L1 : HSM_EK_LEGACY_UNIQUE0,
-    };
     enum edge_code code = worker_new(d->loop, "hsm", &d->worker, err);
     if (code == EDGE_OK) {
-        code = hsm_open(&hc, &d->hsm, err);
+        code = key_store_open(d->cfg, d->keys_dir, &d->hsm, err);
     }
     return code;
 }
@@ -245,7 +240,11 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
     }
     if (code == EDGE_OK) {
         loop_timer_start(d->settled, SETTLED_MS);
+        loop_on_lag(d->loop, on_lag, d);
         code = provisioning_start(d->provisioning, err);
+    }
+    if (code == EDGE_OK) {
+        key_store_warm_up(d->worker, d->hsm);
     }
     return code;
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import stat
 import subprocess
 
@@ -128,3 +130,54 @@ def _keys_of(node: object) -> list[str]:
     if isinstance(node, list):
         return [key for value in node for key in _keys_of(value)]
     return []
+
+
+def _activated(daemon: Daemon, listen: tuple[str, str], names: str) -> None:
+    """Starts the daemon with two inherited sockets, as a service manager would."""
+    sockets = []
+    for path in (daemon.mgmt, daemon.work):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(str(path))
+        s.listen(16)
+        sockets.append(s)
+    daemon.config["listen"] = {"management_uri": listen[0], "workload_uri": listen[1]}
+    daemon.write_config()
+
+    def become_activated() -> None:
+        for number, fd in enumerate([os.dup(s.fileno()) for s in sockets]):
+            os.dup2(fd, 3 + number)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES=names)
+        os.execv(str(EDGED), [str(EDGED), "--allow-root", "-c", str(daemon.config_file)])
+
+    pid = os.fork()
+    if pid == 0:
+        become_activated()
+    try:
+        reply = daemon.ask("GET", "/trust-bundle")
+        assert reply.status == 200
+        assert daemon.manage("GET", "/identities").status == 404
+        os.kill(pid, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        pid = 0
+        assert daemon.mgmt.exists() and daemon.work.exists(), "an inherited socket is not ours to unlink"
+    finally:
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        for s in sockets:
+            s.close()
+
+
+def test_sockets_inherited_by_name(daemon: Daemon) -> None:
+    _activated(daemon, ("fd://iotedge.mgmt.socket", "fd://iotedge.socket"), "iotedge.mgmt.socket:iotedge.socket")
+
+
+def test_sockets_inherited_by_number(daemon: Daemon) -> None:
+    _activated(daemon, ("fd://0", "fd://1"), "a:b")
+
+
+def test_missing_inherited_socket_is_named(daemon: Daemon) -> None:
+    daemon.config["listen"]["management_uri"] = "fd://iotedge.mgmt.socket"
+    daemon.launch()
+    assert daemon.wait_exit() == 153
+    assert "listen.management_uri" in daemon.log_text() and "socket unit" in daemon.log_text()

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Start of the key store. Later faults are reported by those who meet them.
+ */
+#include "key_store.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+struct warm_up {
+    struct hsm *hsm;
+    enum hsm_state state;
+    enum edge_code code;
+    struct edge_error err;
+};
+
+enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_dir, struct hsm **ret,
+                              struct edge_error *err) {
+    const struct hsm_config hc = {
+        .backend = cfg->hsm_backend == CONFIG_HSM_TPM ? HSM_BACKEND_TPM : HSM_BACKEND_SOFT,
+        .state_dir = keys_dir,
+        .tcti = cfg->tpm_tcti,
+        .allow_emulator = cfg->tpm_allow_emulator,
+        .owner_auth_file = cfg->tpm_owner_auth_file,
+        .endorsement_auth_file = cfg->tpm_endorsement_auth_file,
+        .ek_template =
+            cfg->tpm_ek_template == CONFIG_EK_TCG_L1 ? HSM_EK_TCG_L1 : HSM_EK_LEGACY_UNIQUE0,
+    };
+    if (cfg->tpm_allow_emulator) {
+        log_warn(
+            "tpm.allow_emulator is set: a software TPM protects nothing, use it for tests only");
+    }
+    return hsm_open(&hc, ret, err);
+}
+
+static void run(void *data) {
+    struct warm_up *job = data;
+    uint8_t fingerprint[HSM_FINGERPRINT_LEN];
+    job->code = hsm_start(job->hsm, &job->err);
+    if (job->code == EDGE_OK) {
+        job->code = hsm_root_fingerprint(job->hsm, fingerprint, &job->err);
+    }
+    job->state = hsm_get_state(job->hsm);
+}
+
+static void done(void *data, enum edge_code code) {
+    struct warm_up *job = data;
+    if (code == EDGE_OK && job->code == EDGE_OK) {
+        log_info("The key store is ready");
+    } else if (code == EDGE_OK) {
+        log_error("The key store is not usable (%s): %s", hsm_state_name(job->state),
+                  edge_error_text(&job->err));
+    }
+    free(job);
+}
+
+void key_store_warm_up(struct worker *w, struct hsm *h) {
+    struct edge_error err;
+    struct warm_up *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        return;
+    }
+    job->hsm = h;
+    const struct worker_job work = {.run = run, .done = done, .data = job};
+    if (worker_submit(w, &work, NULL, &err) != EDGE_OK) {
+        log_warn("The key store is not warmed up: %s", edge_error_text(&err));
+        free(job);
+    }
+}
