@@ -8,12 +8,12 @@
  */
 #include "api/authz.h"
 
+#include "api/authz_memory.h"
 #include "api/authz_peers.h"
 #include "api/authz_proc.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "base/map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,26 +30,11 @@
 #define BUSY_MESSAGE                                                                               \
     "An error occurred while authorizing the HTTP request: too many callers to check"
 
-/* What the Engine said of an id. */
-struct fact {
-    bool known; /* false: the Engine has no such container */
-    bool owned;
-    char name[RUNTIME_NAME_MAX + 1];
-    uint64_t asked_ms;
-};
-
 /* A connection's proven identity. */
 struct identity {
     char name[RUNTIME_NAME_MAX + 1];
     uint64_t epoch;
     uint64_t proved_ms;
-};
-
-struct denial {
-    pid_t pid;
-    uint64_t start_time;
-    uint64_t until_ms;
-    char name[RUNTIME_NAME_MAX + 1];
 };
 
 struct authz {
@@ -58,12 +43,10 @@ struct authz {
     int proc_fd;
     uint64_t epoch; /* counts events that void what was learnt */
     bool lost;      /* no events come */
-    struct map *facts;
+    struct authz_memory memory;
     struct list lookups;
     struct list listings;
     unsigned listing_cnt;
-    struct denial denials[AUTHZ_DENIALS_MAX];
-    size_t next_denial;
     struct authz_peers peers;
 };
 
@@ -107,7 +90,7 @@ enum edge_code authz_new(struct loop *l, struct runtime *rt, struct authz **ret,
     a->lost = true;
     list_init(&a->lookups);
     list_init(&a->listings);
-    enum edge_code code = map_new(AUTHZ_FACTS_MAX, free, &a->facts, err);
+    enum edge_code code = authz_memory_init(&a->memory, err);
     a->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (code == EDGE_OK && a->proc_fd < 0) {
         code = edge_set_errno(err, errno, "cannot open /proc");
@@ -127,9 +110,7 @@ void authz_set_proc_take(struct authz *a, int proc_fd) {
 
 static void lookup_free(struct lookup *lk) {
     list_for_each (node, next, &lk->questions) {
-        struct question *q = LIST_ENTRY(node, struct question, node);
-        list_remove(node);
-        free(q);
+        free(LIST_ENTRY(node, struct question, node));
     }
     free(lk);
 }
@@ -151,7 +132,7 @@ void authz_free(struct authz *a) {
         li->authz = NULL;
         op_cancel(loop_ops(a->loop), li->op);
     }
-    map_free(a->facts);
+    authz_memory_clear(&a->memory);
     edge_cleanup_fd(&a->proc_fd);
     free(a);
 }
@@ -202,70 +183,7 @@ static void allow(struct http_exchange *x, const char *name, uint64_t epoch, con
     http_exchange_allow(x, slice_str(name));
 }
 
-/* --- Facts --- */
-
-static bool fact_is_usable(const struct authz *a, const struct fact *f) {
-    uint64_t age_ms = clock_mono_ms() - f->asked_ms;
-    if (!f->known) {
-        return age_ms < AUTHZ_UNKNOWN_MS;
-    }
-    return !a->lost || age_ms < AUTHZ_LOST_FRESH_MS;
-}
-
-/* Forgetting is always right; a full cache starts over. */
-static void fact_store(struct authz *a, const char *id, const struct fact *f) {
-    struct fact *copy = malloc(sizeof(*copy));
-    if (!copy) {
-        return;
-    }
-    *copy = *f;
-    if (map_cnt(a->facts) >= AUTHZ_FACTS_MAX) {
-        map_clear(a->facts);
-    }
-    if (map_put(a->facts, slice_str(id), copy, NULL) != EDGE_OK) {
-        free(copy);
-    }
-}
-
 /* --- The Engine's process list --- */
-
-/* The number alone would stand for whoever has it next; the start time makes it one process. */
-static bool find_process(const struct authz *a, const struct http_peer *peer, uint64_t *ret_start) {
-    if (peer->start_time != 0) {
-        *ret_start = peer->start_time;
-        return true;
-    }
-    return authz_proc_read_start(a->proc_fd, peer->pid, ret_start);
-}
-
-static bool is_denied(const struct authz *a, const struct http_peer *peer, const char *expected) {
-    uint64_t now_ms = clock_mono_ms(), start_time;
-
-    if (!find_process(a, peer, &start_time)) {
-        return false;
-    }
-    for (size_t i = 0; i < AUTHZ_DENIALS_MAX; i++) {
-        const struct denial *d = &a->denials[i];
-        if (d->pid == peer->pid && d->start_time == start_time && d->until_ms > now_ms &&
-            strcmp(d->name, expected) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void remember_denial(struct authz *a, const struct http_peer *peer, const char *expected) {
-    struct denial d = {.pid = peer->pid, .until_ms = clock_mono_ms() + AUTHZ_DENIAL_MS};
-
-    /* Read first, verified afterwards: the start time is the peer's own. */
-    if (!find_process(a, peer, &d.start_time) ||
-        authz_proc_verify(a->proc_fd, peer, NULL) != EDGE_OK ||
-        !slice_to_array(slice_str(expected), d.name, sizeof(d.name))) {
-        return;
-    }
-    a->denials[a->next_denial] = d;
-    a->next_denial = (a->next_denial + 1) % AUTHZ_DENIALS_MAX;
-}
 
 static void listing_free(struct listing *li) {
     if (li->authz) {
@@ -317,7 +235,7 @@ static void listing_settle(struct listing *li, struct http_exchange *x, enum edg
         return;
     }
     if (!has_pid(pids, cnt, peer->pid)) {
-        remember_denial(li->authz, peer, expected);
+        authz_memory_deny(&li->authz->memory, li->authz->proc_fd, peer, expected);
         refuse(x, expected, "its cgroup does not tell, and it is not in the module's process list");
         return;
     }
@@ -359,7 +277,8 @@ static void on_expected(void *data, enum edge_code code, const struct runtime_co
         return;
     }
     if (code == EDGE_OK || code == EDGE_NOT_FOUND) {
-        remember_denial(li->authz, http_exchange_peer(x), li->q.expected);
+        authz_memory_deny(&li->authz->memory, li->authz->proc_fd, http_exchange_peer(x),
+                          li->q.expected);
         refuse(x, li->q.expected,
                "its cgroup does not tell, and no such module of ours is running");
     } else {
@@ -382,7 +301,7 @@ static void listing_start(struct authz *a, struct http_exchange *x, const char *
         refuse(x, expected, "no container can have that name");
         return;
     }
-    if (is_denied(a, http_exchange_peer(x), expected)) {
+    if (authz_memory_is_denied(&a->memory, a->proc_fd, http_exchange_peer(x), expected)) {
         refuse(x, expected, "refused a moment ago");
         return;
     }
@@ -410,7 +329,7 @@ static void listing_start(struct authz *a, struct http_exchange *x, const char *
 /* --- The container of the peer --- */
 
 static void settle(struct authz *a, struct http_exchange *x, const char *expected, const char *id,
-                   const struct fact *f, uint64_t epoch) {
+                   const struct authz_fact *f, uint64_t epoch) {
     char reason[RUNTIME_NAME_MAX + 128];
 
     if (!f->known) {
@@ -429,7 +348,8 @@ static void settle(struct authz *a, struct http_exchange *x, const char *expecte
 
 /* Answers all who wait. The verdicts run handlers, which may come back here with new questions, but
  * the lookup is in no list any more, so none joins this one. */
-static void lookup_settle(struct lookup *lk, const struct fact *f, const struct edge_error *err) {
+static void lookup_settle(struct lookup *lk, const struct authz_fact *f,
+                          const struct edge_error *err) {
     list_for_each (node, next, &lk->questions) {
         struct question *q = LIST_ENTRY(node, struct question, node);
         struct http_exchange *x = http_exchange_from(q->server, q->exchange);
@@ -447,7 +367,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
                          size_t cnt, const struct edge_error *err) {
     struct lookup *lk = data;
     struct authz *a = lk->authz;
-    struct fact f = {.asked_ms = clock_mono_ms()};
+    struct authz_fact f = {.asked_ms = clock_mono_ms()};
     bool told = false;
 
     if (!a) {
@@ -464,7 +384,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
     } else if (code == EDGE_NOT_FOUND) {
         told = true;
     } else {
-        const struct fact *old = map_get(a->facts, slice_str(lk->id));
+        const struct authz_fact *old = authz_memory_fact(&a->memory, lk->id);
         if (old && old->known && is_passing(code)) {
             f = *old;
             f.asked_ms = clock_mono_ms();
@@ -474,7 +394,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
     /* What an event has voided meanwhile is good for those who asked before it, and for nobody
      * else. */
     if (told && lk->epoch == a->epoch) {
-        fact_store(a, lk->id, &f);
+        authz_memory_store(&a->memory, lk->id, &f);
     }
     lookup_settle(lk, told ? &f : NULL, err);
     lookup_free(lk);
@@ -566,9 +486,9 @@ static bool settle_by_connection(const struct authz *a, struct http_exchange *x,
 
 static void settle_by_container(struct authz *a, struct http_exchange *x, const char *expected,
                                 const char *id) {
-    const struct fact *f = map_get(a->facts, slice_str(id));
-    if (f && fact_is_usable(a, f)) {
-        struct fact copy = *f;
+    const struct authz_fact *f = authz_memory_fact(&a->memory, id);
+    if (f && (!a->lost || !f->known || clock_mono_ms() - f->asked_ms < AUTHZ_LOST_FRESH_MS)) {
+        struct authz_fact copy = *f;
         settle(a, x, expected, id, &copy, a->epoch);
     } else {
         lookup_join(a, x, expected, id);
@@ -631,13 +551,13 @@ void authz_on_event(void *data, enum runtime_event event, const char *id) {
 
     switch (event) {
     case RUNTIME_EVENT_STARTED:
-        (void)map_remove(a->facts, slice_str(id));
+        authz_memory_forget(&a->memory, id);
         return;
     case RUNTIME_EVENT_STOPPED:
-        (void)map_remove(a->facts, slice_str(id));
+        authz_memory_forget(&a->memory, id);
         break;
     case RUNTIME_EVENT_CONNECTED:
-        map_clear(a->facts);
+        authz_memory_forget_facts(&a->memory);
         a->lost = false;
         break;
     case RUNTIME_EVENT_LOST:
@@ -645,5 +565,5 @@ void authz_on_event(void *data, enum runtime_event event, const char *id) {
         return;
     }
     a->epoch++;
-    memset(a->denials, 0, sizeof(a->denials));
+    authz_memory_forget_denials(&a->memory);
 }

@@ -25,12 +25,8 @@
 #include "loop/loop.h"
 #include "runtime/runtime.h"
 
-#define AUTHZ_FACTS_MAX     RUNTIME_CONTAINERS_MAX
 #define AUTHZ_LOST_FRESH_MS 30000 /* how long facts are believed without events */
-#define AUTHZ_UNKNOWN_MS    30000 /* how long a container stays unknown to the Engine */
 #define AUTHZ_LISTING_MAX   8     /* process lists asked for at once; beyond it 503 */
-#define AUTHZ_DENIALS_MAX   64    /* refusals by process list that are remembered, */
-#define AUTHZ_DENIAL_MS     5000  /* and for how long */
 
 struct authz;
 

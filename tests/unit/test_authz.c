@@ -4,6 +4,7 @@
  */
 #include "api/authz.h"
 
+#include "api/authz_memory.h"
 #include "base/log.h"
 #include "support/alloc_fail.h"
 #include "support/fake_loop.h"
