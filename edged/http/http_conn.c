@@ -43,7 +43,7 @@ static void consume(struct http_conn *c, size_t len) {
     if (c->held.len > c->held_used) {
         c->held_used += len;
         if (c->held_used == c->held.len) {
-            buf_reset(&c->held);
+            buf_clear(&c->held);
             c->held_used = 0;
         }
     } else {
@@ -126,16 +126,20 @@ static enum http_conn_event refuse(struct http_conn *c, int status, const char *
     return HTTP_CONN_REFUSED;
 }
 
+static void forget(struct buf *b) {
+    if (b->cap > HTTP_KEEP_MAX) {
+        buf_clear(b);
+    } else {
+        buf_reset(b);
+    }
+}
+
 /* Forgets the last request. */
 static void begin_request(struct http_conn *c) {
-    buf_reset(&c->in);
+    forget(&c->in);
+    forget(&c->body);
     c->scanned = 0;
     c->line_skipped = false;
-    if (c->body.cap > HTTP_KEEP_MAX) {
-        buf_clear(&c->body);
-    } else {
-        buf_reset(&c->body);
-    }
     c->body_seen = 0;
     c->whole = false;
     c->head = (struct http_head){0};

@@ -37,7 +37,7 @@ struct http_slot {
     struct http_exchange *x; /* NULL: free */
     uint32_t generation;     /* changes when a request ends */
     uint32_t next_free;
-    bool taken;              /* somebody holds a handle and will answer later */
+    bool taken; /* somebody holds a handle and will answer later */
 };
 
 /* The part of the server that exchanges work with. */

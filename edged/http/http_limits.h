@@ -17,9 +17,9 @@
 /* Memory of a connection. */
 #define HTTP_READ_MAX    (16 * 1024)         /* most bytes taken from a socket at once */
 #define HTTP_HELD_MAX    (2 * HTTP_READ_MAX) /* input that waits for the answer before it */
-#define HTTP_KEEP_MAX    (16 * 1024)  /* buffers above this are given back between requests */
-#define HTTP_OUT_FIXED   2048         /* every answer's head, and small answers whole */
-#define HTTP_STREAM_HIGH (256 * 1024) /* bytes queued that pause a stream answer */
+#define HTTP_KEEP_MAX    (4 * 1024)          /* larger buffers are given back between requests */
+#define HTTP_OUT_FIXED   2048                /* every answer's head, and small answers whole */
+#define HTTP_STREAM_HIGH (256 * 1024)        /* bytes queued that pause a stream answer */
 #define HTTP_STREAM_MAX  (HTTP_STREAM_HIGH + 1024 * 1024) /* bytes queued that break it */
 
 /* Times. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Static route tables and their matching: a pure function from method and target to a route, its path
- * parameters and its query.
+ * Static route tables and their matching: a pure function from method and target to a route, its
+ * path parameters and its query.
  */
 #ifndef HTTP_HTTP_ROUTER_H
 #define HTTP_HTTP_ROUTER_H
@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_PARAMS_MAX     4
-#define HTTP_PARAM_LEN_MAX  512  /* decoded bytes of one path parameter */
-#define HTTP_QUERY_LEN_MAX  2048
+#define HTTP_PARAMS_MAX    4
+#define HTTP_PARAM_LEN_MAX 512 /* decoded bytes of one path parameter */
+#define HTTP_QUERY_LEN_MAX 2048
 
 struct http_exchange;
 
@@ -33,16 +33,16 @@ enum {
     HTTP_ROUTE_SENSITIVE = 1 << 0, /* bodies carry secrets: buffers are wiped */
 };
 
-/* One row of a service's table. A pattern is literal text with {name} segments; one trailing '/' in the
- * request is accepted. */
+/* One row of a service's table. A pattern is literal text with {name} segments; one trailing '/' in
+ * the request is accepted. */
 struct http_route {
     const char *method;      /* "GET" */
     const char *path;        /* "/modules/{name}/genid/{genid}/sign" */
     const char *min_version; /* first api-version that has it: "2018-06-28" */
     enum http_policy policy;
     unsigned flags;
-    size_t body_max;         /* bytes; 0: no body is read */
-    uint32_t deadline_ms;    /* handler's time; 503 afterwards; 0: none */
+    size_t body_max;      /* bytes; 0: no body is read */
+    uint32_t deadline_ms; /* handler's time; 503 afterwards; 0: none */
     http_handler_fn *handler;
 };
 
@@ -59,9 +59,9 @@ struct http_match {
 extern const char *const http_api_versions[];
 extern const size_t http_api_version_cnt;
 
-/* Order of checks as in the original: api-version (first pair of that name counts), then route. Errors:
- * INVALID for a missing or unknown api-version (text is the answer's message), NOT_FOUND for no route,
- * RANGE for an over-long parameter. */
+/* Order of checks as in the original: api-version (first pair of that name counts), then route.
+ * Errors: INVALID for a missing or unknown api-version (text is the answer's message), NOT_FOUND
+ * for no route, RANGE for an over-long parameter. */
 enum edge_code http_router_match(const struct http_route *routes, size_t cnt, struct slice method,
                                  struct slice target, struct http_match *ret,
                                  struct edge_error *err) EDGE_NODISCARD;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The conformance table: requests as bytes, and what must come back. Read by the test of the connection (any
- * split of the bytes, in memory) and by the runner against a real server.
+ * The conformance table: requests as bytes, and what must come back. Read by the test of the
+ * connection (any split of the bytes, in memory) and by the runner against a real server.
  */
 #ifndef CONFORMANCE_HTTP_CASES_H
 #define CONFORMANCE_HTTP_CASES_H
