@@ -92,15 +92,16 @@ static void log_answer(struct http_exchange *x, int status, uint64_t bytes) {
     uint64_t ms = http_server_now_ms(x->server) - x->started_ms;
     struct slice method = x->conn.head.method;
     const char *path = log_quote(path_of(x->conn.head.target));
+    const char *who = log_quote_str(x->who);
     log_set_request(x->id);
     if (status >= 500) {
-        log_warn("%s: pid %d (%s): %.*s %s -> %d, %llu bytes, %llu ms", core->service->name,
-                 (int)x->peer.pid, x->who[0] ? x->who : "-", SLICE_ARG(method), path, status,
-                 (unsigned long long)bytes, (unsigned long long)ms);
+        log_warn("%s: pid %d %s: %.*s %s -> %d, %llu bytes, %llu ms", core->service->name,
+                 (int)x->peer.pid, who, SLICE_ARG(method), path, status, (unsigned long long)bytes,
+                 (unsigned long long)ms);
     } else {
-        log_debug("%s: pid %d (%s): %.*s %s -> %d, %llu bytes, %llu ms", core->service->name,
-                  (int)x->peer.pid, x->who[0] ? x->who : "-", SLICE_ARG(method), path, status,
-                  (unsigned long long)bytes, (unsigned long long)ms);
+        log_debug("%s: pid %d %s: %.*s %s -> %d, %llu bytes, %llu ms", core->service->name,
+                  (int)x->peer.pid, who, SLICE_ARG(method), path, status, (unsigned long long)bytes,
+                  (unsigned long long)ms);
     }
     if (!x->running) {
         log_set_request(0);

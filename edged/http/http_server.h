@@ -50,13 +50,12 @@ struct http_server;
 enum edge_code http_server_new(struct loop *l, const struct http_service *service,
                                struct http_server **ret, struct edge_error *err) EDGE_NODISCARD;
 
-/* Per-listener limits; zero fields take the defaults above. */
+/* Of one listener. Limits that are zero take the defaults of http_limits.h. */
 struct http_listen_options {
     unsigned max_conns;
     unsigned max_conns_per_peer;
-    const char *
-        module; /* name of the module that this socket belongs to, or NULL for a shared one; kept */
-    mode_t mode; /* of a socket file that is created: 0660, 0666 */
+    const char *module; /* whose socket this is; NULL: shared by all. Copied */
+    mode_t mode;        /* of a socket file that is created: 0660, 0666 */
 };
 
 /* Binds path: missing parents are made (0755), a stale socket file or an *empty* directory at the

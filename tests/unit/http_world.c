@@ -82,11 +82,15 @@ static bool is_drained(void) {
     return world.drained;
 }
 
+void world_drain(void) {
+    http_server_drain(world.server, 100, on_drained, NULL);
+    assert_false(world.drained);
+    world_turn_until(is_drained);
+}
+
 void world_close(void) {
     if (!world.drained) {
-        http_server_drain(world.server, 100, on_drained, NULL);
-        assert_false(world.drained);
-        world_turn_until(is_drained);
+        world_drain();
     }
     assert_int_equal(world_stats().open, 0);
     http_server_free(world.server);

@@ -41,6 +41,7 @@ extern struct world world;
 
 /* Loop, server and a listener with the given options and times; NULL for defaults. */
 void world_open(const struct http_listen_options *opt, const struct http_timeouts *times);
+void world_drain(void);
 void world_close(void); /* drains, frees, checks that nothing is left */
 
 /* Turns the loop until nothing is ready. */

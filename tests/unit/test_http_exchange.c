@@ -267,6 +267,25 @@ static void test_verdicts(void **state) {
     (void)close(fd);
 }
 
+/* A service that forgot its authorizer serves nobody, rather than everybody. */
+static void test_no_authorizer(void **state) {
+    static const struct http_route routes[] = {
+        {"GET", "/agent", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, 0, 0, forget},
+    };
+    static const struct http_service service = {.name = "bare", .routes = routes, .route_cnt = 1};
+    static const struct http_listen_options opt = {.mode = 0600};
+    struct http_server *ours = world.server;
+    (void)state;
+    assert_int_equal(http_server_new(world.loop, &service, &world.server, NULL), EDGE_OK);
+    (void)snprintf(world.path, sizeof world.path, "%s", tmpdir_join(world.dir, "bare.sock"));
+    assert_int_equal(http_server_listen_path(world.server, world.path, &opt, NULL), EDGE_OK);
+    assert_int_equal(world_ask("GET /agent" WORLD_V " HTTP/1.1\r\n\r\n"), 500);
+    world_drain();
+    http_server_free(world.server);
+    world.server = ours;
+    world.drained = false;
+}
+
 static unsigned freed;
 
 static void free_data(void *data) {
@@ -342,6 +361,7 @@ static void test_access_log(void **state) {
                                "Content-Length: 6\r\n\r\nSECRET"),
                      200);
     assert_non_null(strstr(lines, "POST '/own/m%0Ae' -> 200, 2 bytes"));
+    assert_null(strstr(lines, "m\ne")); /* the name that the authorizer gave */
     assert_null(strstr(lines, "secret="));
     assert_null(strstr(lines, "SECRET"));
     lines[0] = '\0';
@@ -369,6 +389,7 @@ int main(void) {
         TEST(test_deadline_detached),
         TEST(test_dropped_requests),
         TEST(test_verdicts),
+        TEST(test_no_authorizer),
         TEST(test_connection_data),
 #ifndef NDEBUG
         TEST(test_second_answer),
