@@ -47,7 +47,7 @@ class World:
 
 
 def sign_command(module: str, times: int = 1) -> list[str]:
-    return ["/bin/module_ask", "/edge/work.sock", "POST", f"/modules/{module}/genid/1/sign?{VERSION}", SIGN, str(times)]
+    return ["/bin/module_ask", "/edge/run/work.sock", "POST", f"/modules/{module}/genid/1/sign?{VERSION}", SIGN, str(times)]
 
 
 def sign(caller: Container, module: str, times: int = 1, **options: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_process_on_the_host(world: World) -> None:
 
 def test_only_edge_agent_manages(world: World) -> None:
     agent, module = world.run("edgeAgent"), world.run("mod-a")
-    command = ["/bin/module_ask", "/edge/mgmt.sock", "GET", f"/identities?{VERSION}"]
+    command = ["/bin/module_ask", "/edge/run/mgmt.sock", "GET", f"/identities?{VERSION}"]
     assert agent.exec(*command)[1].startswith("200")
     assert module.exec(*command)[1].startswith("404")
     assert sign(agent, "mod-a") == ["404"]
