@@ -40,6 +40,8 @@ static struct {
     uint32_t flip_cc;
     size_t flip_times;
     bool refuse;
+    bool hang;
+    int hang_fds[2];
     size_t opened;
     uint8_t *seen;
     size_t seen_len;
@@ -159,6 +161,13 @@ static TSS2_RC fake_cancel(TSS2_TCTI_CONTEXT *ctx) {
 static TSS2_RC fake_handles(TSS2_TCTI_CONTEXT *ctx, TSS2_TCTI_POLL_HANDLE *handles, size_t *cnt) {
     struct fake_ctx *f = (struct fake_ctx *)(void *)ctx;
 
+    if (g.hang) {
+        if (handles != NULL) {
+            handles[0] = (TSS2_TCTI_POLL_HANDLE){.fd = g.hang_fds[0]};
+        }
+        *cnt = 1;
+        return TSS2_RC_SUCCESS;
+    }
     if (f->answered || f->inner == NULL) {
         return TSS2_TCTI_RC_NOT_IMPLEMENTED; /* the answer is here: nothing to wait for */
     }
@@ -215,6 +224,7 @@ void __wrap_Tss2_TctiLdr_Finalize(TSS2_TCTI_CONTEXT **ctx) {
 }
 
 void fake_tcti_reset(void) {
+    fake_tcti_hang(false);
     free(g.seen);
     memset(&g, 0, sizeof(g));
 }
@@ -248,6 +258,14 @@ void fake_tcti_flip(uint32_t cc, size_t times) {
 
 void fake_tcti_refuse_open(bool refuse) {
     g.refuse = refuse;
+}
+
+void fake_tcti_hang(bool hang) {
+    if (g.hang) {
+        (void)close(g.hang_fds[0]);
+        (void)close(g.hang_fds[1]);
+    }
+    g.hang = hang && pipe(g.hang_fds) == 0;
 }
 
 size_t fake_tcti_opened(void) {

@@ -35,6 +35,9 @@ void fake_tcti_flip(uint32_t cc, size_t times);
 void fake_tcti_refuse_open(bool refuse);
 size_t fake_tcti_opened(void);
 
+/* Answers do not come: the poll handle of the connection is one that never becomes readable. */
+void fake_tcti_hang(bool hang);
+
 /* Everything sent and received since the last reset. */
 bool fake_tcti_saw(const void *needle, size_t len);
 size_t fake_tcti_seen_len(void);

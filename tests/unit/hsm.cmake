@@ -13,5 +13,5 @@ edge_hsm_unit_test(test_tpm_node)
 edge_hsm_unit_test(test_tpm_public)
 edge_hsm_unit_test(test_tpm_rc)
 edge_hsm_unit_test(test_tpm_tcti SOURCES "${PROJECT_SOURCE_DIR}/tests/support/fake_tcti.c"
-  WRAP Tss2_TctiLdr_Initialize Tss2_TctiLdr_Finalize nanosleep)
+  WRAP Tss2_TctiLdr_Initialize Tss2_TctiLdr_Finalize nanosleep poll)
 edge_hsm_unit_test(test_tpm_tmpl)

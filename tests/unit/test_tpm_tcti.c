@@ -8,6 +8,7 @@
 
 #include <tss2/tss2_tpm2_types.h>
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,6 +29,17 @@ int __wrap_nanosleep(const struct timespec *want, struct timespec *left) {
     (void)left;
     paused_ms += (unsigned)want->tv_sec * 1000 + (unsigned)(want->tv_nsec / 1000000);
     return 0;
+}
+
+static int polled_ms;
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int wait_ms);
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int wait_ms) {
+    (void)n;
+    assert_int_equal(fds[0].events, POLLIN);
+    polled_ms = wait_ms;
+    return 0; /* nothing came in time */
 }
 
 struct script {
@@ -160,12 +172,40 @@ static void flushes_by_handle(void **state) {
     fake_tcti_reset();
 }
 
+static void waits_are_bounded(void **state) {
+    static const struct {
+        uint8_t cc;
+        int wait_ms;
+    } cases[] = {{0x44, TPM_WAIT_MS}, {0x31, TPM_WAIT_PRIMARY_MS}};
+    struct script s = {.len = 10, .sent = 10};
+    struct tpm_tcti *t = open_with(&s);
+    uint8_t rsp[4096], cmd[sizeof(command)];
+    size_t len = sizeof(rsp);
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        TSS2_TCTI_CONTEXT *ctx = tpm_tcti_context(t);
+        memcpy(cmd, command, sizeof(cmd));
+        cmd[9] = cases[i].cc;
+        fake_tcti_hang(true);
+        assert_int_equal(Tss2_Tcti_Transmit(ctx, sizeof(cmd), cmd), TSS2_RC_SUCCESS);
+        assert_int_equal(Tss2_Tcti_Receive(ctx, &len, rsp, TSS2_TCTI_TIMEOUT_BLOCK),
+                         TSS2_TCTI_RC_IO_ERROR);
+        assert_int_equal(polled_ms, cases[i].wait_ms);
+        assert_true(tpm_tcti_timed_out(t));
+        uint64_t before = cnt;
+        tpm_tcti_flush(t, 0x80000000); /* would hang as well */
+        assert_int_equal(cnt, before);
+        fake_tcti_hang(false);
+    }
+    tpm_tcti_close(t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resends),
-        cmocka_unit_test(gives_up_once),
-        cmocka_unit_test(lengths_that_lie),
-        cmocka_unit_test(flushes_by_handle),
+        cmocka_unit_test(resends),           cmocka_unit_test(gives_up_once),
+        cmocka_unit_test(lengths_that_lie),  cmocka_unit_test(flushes_by_handle),
+        cmocka_unit_test(waits_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
