@@ -93,12 +93,35 @@ void api_error_workload(struct http_exchange *x, const char *operation,
     answer(x, err->code, operation, public_reason(err->code));
 }
 
+static struct edge_error of_key_store(const struct edge_error *err) {
+    struct edge_error own = *err;
+    switch (err->code) {
+    case EDGE_NOT_FOUND:
+    case EDGE_EXISTS:
+    case EDGE_CONFLICT:
+    case EDGE_PARSE:
+    case EDGE_DENIED:
+        own.code = EDGE_HSM;
+        break;
+    default:
+        break;
+    }
+    return own;
+}
+
+void api_error_key_store(struct http_exchange *x, const char *operation,
+                         const struct edge_error *err) {
+    struct edge_error own = of_key_store(err);
+    api_error_workload(x, operation, &own);
+}
+
 void api_error_mgmt(struct http_exchange *x, const char *operation, const struct edge_error *err) {
     answer(x, err->code, operation, edge_error_text(err));
 }
 
 void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *a) {
     char text[TEXT_MAX];
+    struct edge_error own;
     int status = 500;
     switch (a->kind) {
     case HUB_NOT_FOUND:
@@ -112,7 +135,8 @@ void api_error_hub(struct http_exchange *x, const char *operation, const struct 
         status = 400;
         break;
     case HUB_LOCAL:
-        api_error_mgmt(x, operation, &a->err);
+        own = of_key_store(&a->err);
+        api_error_mgmt(x, operation, &own);
         return;
     case HUB_OK:
     case HUB_REFUSED:

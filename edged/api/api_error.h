@@ -18,6 +18,11 @@ int api_error_status(enum edge_code code);
 void api_error_workload(struct http_exchange *x, const char *operation,
                         const struct edge_error *err);
 
+/* The same for a failure of the key store. What it says of itself (no device, another TPM) must not
+ * pass for an answer about the request: that is 503. */
+void api_error_key_store(struct http_exchange *x, const char *operation,
+                         const struct edge_error *err);
+
 /* Answers a management caller: operation, then the error's text. */
 void api_error_mgmt(struct http_exchange *x, const char *operation, const struct edge_error *err);
 

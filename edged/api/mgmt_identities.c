@@ -76,7 +76,7 @@ static void reply_answer(struct http_exchange *x, const struct hub_job *job,
     struct edge_error err;
     struct buf out;
 
-    if (a->kind == HUB_REFUSED) {
+    if (hub_answer_is_key_refused(a)) {
         provisioning_refuse(api_of(x)->provisioning, &a->err);
     }
     if (a->kind != HUB_OK) {

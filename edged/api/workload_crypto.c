@@ -56,7 +56,7 @@ static void on_key(void *data, enum edge_code code, struct mac_key *key,
     if (x != NULL && code == EDGE_OK) {
         reply_digest(x, key, buf_slice(&job->data));
     } else if (x != NULL) {
-        api_error_workload(x, SIGN_FAILED, err);
+        api_error_key_store(x, SIGN_FAILED, err);
     }
     buf_clear(&job->data);
     free(job);
@@ -80,7 +80,7 @@ static void sign_cold(struct http_exchange *x, const struct module_key_id *id, s
     if (code != EDGE_OK) {
         (void)api_pending_take(job->pending);
         free(job);
-        api_error_workload(x, SIGN_FAILED, &err);
+        api_error_key_store(x, SIGN_FAILED, &err);
         return;
     }
     buf_init_sensitive(data, data->max); /* the job owns the bytes now */

@@ -70,6 +70,12 @@ struct hub_answer {
     size_t module_cnt;
 };
 
+/* Whether the device's own key is no good: the hub refused it, or the key store cannot use it, as
+ * after the TPM was cleared. */
+static inline bool hub_answer_is_key_refused(const struct hub_answer *a) {
+    return a->kind == HUB_REFUSED || (a->kind == HUB_LOCAL && a->err.code == EDGE_DENIED);
+}
+
 typedef void hub_done_fn(void *data, const struct hub_answer *answer);
 
 enum edge_code hub_new(struct loop *l, struct http_client *http, struct worker *w, struct hsm *h,

@@ -185,7 +185,7 @@ static void task_failed(struct reconcile *r, const struct hub_answer *answer) {
 static void on_updated(void *data, const struct hub_answer *answer) {
     struct reconcile *r = data;
     struct task *task = &r->tasks[r->current];
-    if (is_interrupted(r) || !prove(r, answer, answer->kind == HUB_REFUSED)) {
+    if (is_interrupted(r) || !prove(r, answer, hub_answer_is_key_refused(answer))) {
         return;
     }
     switch (answer->kind) {
@@ -275,7 +275,7 @@ static enum edge_code plan(struct reconcile *r, const struct hub_answer *answer,
 
 static void on_listed(void *data, const struct hub_answer *answer) {
     struct reconcile *r = data;
-    bool is_refused = answer->kind == HUB_REFUSED || answer->kind == HUB_NOT_FOUND;
+    bool is_refused = hub_answer_is_key_refused(answer) || answer->kind == HUB_NOT_FOUND;
     if (is_interrupted(r) || !prove(r, answer, is_refused)) {
         return;
     }

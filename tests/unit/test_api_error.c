@@ -61,12 +61,37 @@ static void test_throttled_hub_is_passed_on(void **unused) {
     assert_int_equal(fake_exchange_retry_after(), 10);
 }
 
+/* "No TPM answers" is no "there is no such module". */
+static void test_key_store_speaks_of_itself(void **unused) {
+    (void)unused;
+    static const enum edge_code codes[] = {EDGE_NOT_FOUND, EDGE_EXISTS, EDGE_CONFLICT, EDGE_PARSE,
+                                           EDGE_DENIED,    EDGE_HSM,    EDGE_BUSY};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        struct hub_answer a = {.kind = HUB_LOCAL};
+        (void)edge_set(&a.err, codes[i], "DETAIL");
+        api_error_key_store(fake_exchange(NULL), "Could not sign", &a.err);
+        assert_int_equal(fake_exchange_status(), 503);
+        assert_null(strstr(fake_exchange_text(), "DETAIL"));
+        fake_exchange_end();
+        api_error_hub(fake_exchange(NULL), "Could not list identities", &a);
+        assert_int_equal(fake_exchange_status(), 503);
+        assert_non_null(strstr(fake_exchange_text(), "DETAIL"));
+        fake_exchange_end();
+    }
+    struct edge_error err;
+    (void)edge_set(&err, EDGE_INVALID, "no such key id");
+    api_error_key_store(fake_exchange(NULL), "Could not sign", &err);
+    assert_int_equal(fake_exchange_status(), 400);
+    fake_exchange_end();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_has_a_sane_status),
         cmocka_unit_test(test_module_learns_no_details),
         cmocka_unit_test(test_manager_is_told_everything),
         cmocka_unit_test(test_throttled_hub_is_passed_on),
+        cmocka_unit_test(test_key_store_speaks_of_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
