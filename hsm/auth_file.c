@@ -30,8 +30,8 @@ static enum edge_code split_path(const char *path, char dir[PATH_MAX], const cha
 enum edge_code auth_file_read(const char *path, size_t max_len, struct secret *ret,
                               struct edge_error *err) {
     struct buf text EDGE_CLEANUP(buf_clear) = {0};
-    char dir[PATH_MAX];
-    const char *name;
+    char dir[PATH_MAX] = "";
+    const char *name = NULL;
     int dirfd EDGE_CLEANUP(edge_cleanup_fd) = -1;
 
     buf_init_sensitive(&text, max_len + SLACK);

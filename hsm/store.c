@@ -10,10 +10,11 @@
 
 #include <string.h>
 
-#define MAGIC      "EDGEKEY\n"
 #define MAGIC_LEN  8
 #define VERSION    1
 #define HEADER_LEN (MAGIC_LEN + 2 + 2 + 4)
+
+static const uint8_t magic[MAGIC_LEN] = {'E', 'D', 'G', 'E', 'K', 'E', 'Y', '\n'};
 
 static void put_be(uint8_t *p, uint64_t value, size_t len) {
     for (size_t i = len; i-- > 0; value >>= 8) {
@@ -38,7 +39,7 @@ enum edge_code store_encode(enum store_kind kind, struct slice payload, struct b
     if (payload.len > STORE_PAYLOAD_MAX) {
         return edge_set(err, EDGE_RANGE, "key file of %zu bytes", payload.len);
     }
-    memcpy(header, MAGIC, MAGIC_LEN);
+    memcpy(header, magic, MAGIC_LEN);
     put_be(header + MAGIC_LEN, VERSION, 2);
     put_be(header + MAGIC_LEN + 2, (uint64_t)kind, 2);
     put_be(header + MAGIC_LEN + 4, payload.len, 4);
@@ -60,7 +61,7 @@ enum edge_code store_decode(struct slice file, enum store_kind kind, struct slic
     const uint8_t *p = (const uint8_t *)file.ptr;
     uint8_t digest[SHA256_LEN];
 
-    if (file.len < HEADER_LEN + SHA256_LEN || memcmp(p, MAGIC, MAGIC_LEN) != 0 ||
+    if (file.len < HEADER_LEN + SHA256_LEN || memcmp(p, magic, MAGIC_LEN) != 0 ||
         get_be(p + MAGIC_LEN + 4, 4) != file.len - HEADER_LEN - SHA256_LEN) {
         return edge_set(err, EDGE_PARSE, "not a key file, or cut short");
     }

@@ -217,7 +217,7 @@ enum edge_code store_identity_read(int dirfd, enum store_kind kind, uint64_t gen
 static enum edge_code list_one(int dirfd, enum store_kind kind, uint64_t generation,
                                struct hsm_identity *ret, struct edge_error *err) {
     struct buf file EDGE_CLEANUP(buf_clear) = {0};
-    struct slice label, key;
+    struct slice label = {0}, key = {0};
 
     buf_init_sensitive(&file, STORE_FILE_MAX);
     enum edge_code rc = store_identity_read(dirfd, kind, generation, &file, &label, &key, err);

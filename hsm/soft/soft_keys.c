@@ -64,7 +64,7 @@ enum edge_code soft_identity_import(struct soft *s, const struct secret *key, st
 enum edge_code soft_identity_sign(struct soft *s, uint64_t generation, struct slice data,
                                   uint8_t ret_mac[HSM_MAC_LEN], struct edge_error *err) {
     struct buf file EDGE_CLEANUP(buf_clear) = {0};
-    struct slice label, key;
+    struct slice label = {0}, key = {0};
 
     buf_init_sensitive(&file, STORE_FILE_MAX);
     enum edge_code rc =

@@ -9,6 +9,7 @@
 
 #include "base/secret.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Policy session that satisfies the EK's policy. The endorsement password is proven by HMAC in the
@@ -113,6 +114,7 @@ enum edge_code tpm_activate(struct tpm *t, const struct tpm_blob *blob, TPM2B_PR
     if (code != EDGE_OK) {
         return code;
     }
+    assert(inner.data != NULL); /* 16, 24 or 32 bytes */
     const TPMT_SYM_DEF_OBJECT sym = {.algorithm = TPM2_ALG_AES,
                                      .keyBits.aes = (UINT16)(inner.len * 8),
                                      .mode.aes = TPM2_ALG_CFB};

@@ -47,7 +47,11 @@ static void attribute(const X509_NAME *name, const char *oid, char *out, size_t 
     const unsigned char *p = ASN1_STRING_get0_data(text);
     size_t len = (size_t)ASN1_STRING_length(text), used = 0;
     for (size_t i = 0; i < len && used + 1 < size; i++) {
-        out[used++] = p[i] >= 0x20 && p[i] < 0x7F ? (char)p[i] : '?';
+        out[used] = '?';
+        if (p[i] >= 0x20 && p[i] < 0x7F) {
+            out[used] = (char)p[i];
+        }
+        used++;
     }
     out[used] = '\0';
 }

@@ -138,7 +138,7 @@ enum edge_code tpm_identity_import_key(struct tpm *t, const struct secret *bytes
 
 static enum edge_code load_generation(struct tpm *t, uint64_t generation, struct edge_error *err) {
     struct buf file EDGE_CLEANUP(buf_clear) = {0};
-    struct slice label, bytes;
+    struct slice label = {0}, bytes = {0};
     struct tpm_wrapped key;
 
     if (t->slot[TPM_SLOT_IDENTITY] != ESYS_TR_NONE && t->identity_generation == generation) {
@@ -199,7 +199,7 @@ enum edge_code tpm_identity_publish(struct tpm *t, uint64_t generation, struct e
     struct tpm_key old = {.tr = ESYS_TR_NONE};
     TPM2B_NAME *name EDGE_CLEANUP(tpm_cleanup) = NULL;
     ESYS_TR persistent = ESYS_TR_NONE;
-    bool found;
+    bool found = false;
 
     enum edge_code code = load_generation(t, generation, err);
     if (code == EDGE_OK) {

@@ -95,7 +95,7 @@ enum edge_code tpm_keys_read(struct tpm_ctx *c, TPM2_HANDLE handle, struct tpm_k
 
 static enum edge_code find(struct tpm_ctx *c, const struct slot_spec *spec, struct tpm_key *key,
                            struct edge_error *err) {
-    bool found;
+    bool found = false;
 
     enum edge_code rc = tpm_keys_read(c, spec->handle, key, &found, err);
     if (rc != EDGE_OK || !found) {

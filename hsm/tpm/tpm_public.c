@@ -57,7 +57,7 @@ enum edge_code tpm_public_parse(struct slice bytes, TPM2B_PUBLIC *ret, struct ed
 enum edge_code tpm_public_name(const TPM2B_PUBLIC *pub, struct tpm_name *ret,
                                struct edge_error *err) {
     uint8_t bytes[HSM_PUBLIC_MAX];
-    size_t len;
+    size_t len = 0;
 
     if (pub->publicArea.nameAlg != TPM2_ALG_SHA256) {
         return edge_set(err, EDGE_UNSUPPORTED, "name algorithm 0x%04x is not SHA-256",
@@ -96,7 +96,7 @@ bool tpm_take_2b(struct slice *rest, size_t max_len, struct slice *ret) {
 enum edge_code tpm_wrapped_write(const TPM2B_PUBLIC *pub, const TPM2B_PRIVATE *priv,
                                  struct buf *out, struct edge_error *err) {
     uint8_t bytes[HSM_PUBLIC_MAX];
-    size_t len;
+    size_t len = 0;
 
     enum edge_code rc = tpm_public_marshal(pub, bytes, &len, err);
     if (rc != EDGE_OK) {

@@ -26,6 +26,8 @@
 #define PAUSE_FIRST_MS 2
 #define PAUSE_MAX_MS   250
 
+#define POLL_HANDLES_MAX 4
+
 struct tpm_tcti {
     TSS2_TCTI_CONTEXT_COMMON_V1 v1; /* first: the TSS casts */
     TSS2_TCTI_CONTEXT *inner;
@@ -68,21 +70,31 @@ static int wait_ms(const struct tpm_tcti *t) {
     return be32(t->cmd + 6) == TPM2_CC_CreatePrimary ? TPM_WAIT_PRIMARY_MS : TPM_WAIT_MS;
 }
 
-/* Waits for the answer where the transport can be polled; else receive blocks. */
-static TSS2_RC wait_answer(struct tpm_tcti *t) {
-    TSS2_TCTI_POLL_HANDLE handles[4];
+/* Handles to wait on; 0 where the transport cannot be polled. */
+static size_t poll_handles(struct tpm_tcti *t, TSS2_TCTI_POLL_HANDLE handles[POLL_HANDLES_MAX]) {
     size_t cnt = 0;
 
     if (Tss2_Tcti_GetPollHandles(t->inner, NULL, &cnt) != TSS2_RC_SUCCESS || cnt == 0 ||
-        cnt > EDGE_ARRAY_LEN(handles) ||
+        cnt > POLL_HANDLES_MAX ||
         Tss2_Tcti_GetPollHandles(t->inner, handles, &cnt) != TSS2_RC_SUCCESS) {
-        return TSS2_RC_SUCCESS;
+        return 0;
     }
     for (size_t i = 0; i < cnt; i++) {
         handles[i].events = POLLIN; /* some transports leave it unset, some add POLLOUT */
         handles[i].revents = 0;
     }
+    return cnt;
+}
+
+/* Waits for the answer; where that is not possible receive blocks. */
+static TSS2_RC wait_answer(struct tpm_tcti *t) {
+    TSS2_TCTI_POLL_HANDLE handles[POLL_HANDLES_MAX] = {0};
+    const size_t cnt = poll_handles(t, handles);
     int n;
+
+    if (cnt == 0) {
+        return TSS2_RC_SUCCESS;
+    }
     do {
         n = poll(handles, (nfds_t)cnt, wait_ms(t));
     } while (n < 0 && errno == EINTR);

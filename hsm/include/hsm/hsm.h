@@ -29,7 +29,7 @@
 #define HSM_LABEL_MAX       1024 /* bytes of text kept with an identity key */
 #define HSM_IDENTITY_MAX    8    /* identity keys kept at once */
 #define HSM_BLOB_MAX        4096 /* activation blob from the provisioning service, decoded bytes */
-#define HSM_DATA_MAX        (1024 * 1024) /* bytes to sign in one call */
+#define HSM_DATA_MAX        ((size_t)1024 * 1024) /* bytes to sign in one call */
 #define HSM_SEAL_MAX        128  /* bytes sealed in one object: TPM2_Create's portable limit */
 #define HSM_PUBLIC_MAX      1024 /* marshalled TPM2B_PUBLIC */
 #define HSM_NAME_MAX        66   /* TPM object name: algorithm id and digest */
