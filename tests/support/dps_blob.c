@@ -14,10 +14,16 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 
-#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AREA_MAX 512
+
+static void must(bool ok) {
+    if (!ok) {
+        abort();
+    }
+}
 
 static size_t put2b(uint8_t *out, const void *data, size_t len) {
     out[0] = (uint8_t)(len >> 8);
@@ -32,7 +38,7 @@ static void hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t
                  uint8_t *out) {
     unsigned n = 32;
 
-    assert(HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &n) != NULL);
+    must(HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &n) != NULL);
 }
 
 void dps_kdfa(const uint8_t *key, size_t key_len, const char *label, const uint8_t *context,
@@ -40,7 +46,7 @@ void dps_kdfa(const uint8_t *key, size_t key_len, const char *label, const uint8
     uint8_t block[32], text[256];
     size_t len = bits / 8, label_len = strlen(label) + 1;
 
-    assert(4 + label_len + context_len + 4 <= sizeof(text));
+    must(4 + label_len + context_len + 4 <= sizeof(text));
     for (uint32_t i = 1; len > 0; i++) {
         size_t n = 4, take = len < sizeof(block) ? len : sizeof(block);
         text[0] = text[1] = 0;
@@ -71,8 +77,8 @@ static void cfb(const uint8_t *key, size_t key_len, uint8_t *data, size_t len) {
                                                : EVP_aes_256_cfb128();
     int n = 0;
 
-    assert(ctx != NULL && EVP_EncryptInit_ex(ctx, cipher, NULL, key, iv) == 1);
-    assert(EVP_EncryptUpdate(ctx, data, &n, data, (int)len) == 1 && (size_t)n == len);
+    must(ctx != NULL && EVP_EncryptInit_ex(ctx, cipher, NULL, key, iv) == 1);
+    must(EVP_EncryptUpdate(ctx, data, &n, data, (int)len) == 1 && (size_t)n == len);
     EVP_CIPHER_CTX_free(ctx);
 }
 
@@ -87,7 +93,7 @@ static size_t integrity(const uint8_t seed[32], const uint8_t name[34], const ui
                         size_t len, uint8_t *out) {
     uint8_t key[32], text[AREA_MAX], mac[32];
 
-    assert(len + 34 <= sizeof(text));
+    must(len + 34 <= sizeof(text));
     dps_kdfa(seed, 32, "INTEGRITY", NULL, 0, 256, key);
     memcpy(text, cipher, len);
     memcpy(text + len, name, 34);
@@ -172,12 +178,12 @@ static EVP_PKEY *rsa_key(const uint8_t *pub) {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     EVP_PKEY *key = NULL;
 
-    assert(n != NULL && e != NULL && build != NULL && ctx != NULL && BN_set_word(e, 65537) == 1);
-    assert(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) == 1);
-    assert(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) == 1);
+    must(n != NULL && e != NULL && build != NULL && ctx != NULL && BN_set_word(e, 65537) == 1);
+    must(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) == 1);
+    must(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) == 1);
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
-    assert(EVP_PKEY_fromdata_init(ctx) == 1);
-    assert(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1);
+    must(EVP_PKEY_fromdata_init(ctx) == 1);
+    must(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(build);
     EVP_PKEY_CTX_free(ctx);
@@ -194,12 +200,12 @@ static size_t oaep(const uint8_t *pub, const char *label, const uint8_t seed[32]
     uint8_t cipher[256];
     size_t len = sizeof(cipher);
 
-    assert(ctx != NULL && copy != NULL && EVP_PKEY_encrypt_init(ctx) == 1);
-    assert(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1);
-    assert(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1);
-    assert(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1);
-    assert(EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, copy, (int)strlen(label) + 1) == 1);
-    assert(EVP_PKEY_encrypt(ctx, cipher, &len, seed, 32) == 1 && len == sizeof(cipher));
+    must(ctx != NULL && copy != NULL && EVP_PKEY_encrypt_init(ctx) == 1);
+    must(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1);
+    must(EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) == 1);
+    must(EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) == 1);
+    must(EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, copy, (int)strlen(label) + 1) == 1);
+    must(EVP_PKEY_encrypt(ctx, cipher, &len, seed, 32) == 1 && len == sizeof(cipher));
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(key);
     return put2b(out, cipher, len);
@@ -213,8 +219,8 @@ size_t dps_blob_make(const uint8_t *ek, const uint8_t *srk, const uint8_t key[32
     const struct dps_blob_opts *o = opts != NULL ? opts : &normal;
     const size_t inner_len = o->inner_len != 0 ? o->inner_len : 16;
 
-    assert(RAND_bytes(inner, 32) == 1 && RAND_bytes(seed_value, 32) == 1 &&
-           RAND_bytes(seed1, 32) == 1 && RAND_bytes(seed2, 32) == 1);
+    must(RAND_bytes(inner, 32) == 1 && RAND_bytes(seed_value, 32) == 1 &&
+         RAND_bytes(seed1, 32) == 1 && RAND_bytes(seed2, 32) == 1);
     dps_name(srk + 2, (size_t)srk[0] << 8 | srk[1], srk_name);
     size_t n = dps_credential(seed1, srk_name, inner, inner_len, out);
     n += oaep(ek, "IDENTITY", seed1, out + n);
@@ -225,7 +231,7 @@ size_t dps_blob_make(const uint8_t *ek, const uint8_t *srk, const uint8_t key[32
     n += oaep(srk, "DUPLICATE", seed2, out + n);
     n += put2b(out + n, pub, pub_len);
     if (!o->no_extra) {
-        assert(o->extra_len <= sizeof(extra));
+        must(o->extra_len <= sizeof(extra));
         n += put2b(out + n, extra, o->extra_len);
     }
     return n;

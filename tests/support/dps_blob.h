@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Activation blobs as the provisioning service builds them: TPM2_MakeCredential for the EK and
- * TPM2_Duplicate for the SRK, in software. Asserts instead of reporting errors.
+ * TPM2_Duplicate for the SRK, in software. Aborts instead of reporting errors.
  */
 #ifndef SUPPORT_DPS_BLOB_H
 #define SUPPORT_DPS_BLOB_H

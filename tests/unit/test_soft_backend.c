@@ -19,7 +19,11 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct hsm *open_in(struct tmpdir *dir) {
     const struct hsm_config cfg = {.backend = HSM_BACKEND_SOFT, .state_dir = dir->path};
@@ -205,6 +209,32 @@ static void arguments(void **state) {
     }
 }
 
+#ifndef NDEBUG
+static void *use_elsewhere(void *data) {
+    uint8_t byte;
+
+    return hsm_random(data, &byte, 1, NULL) == EDGE_OK ? NULL : data;
+}
+
+static void second_thread_is_our_bug(void **state) {
+    int status = 0;
+
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pthread_t thread;
+        struct hsm *h = open_in(*state);
+        (void)close(STDERR_FILENO);
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)pthread_create(&thread, NULL, use_elsewhere, h);
+        (void)pthread_join(thread, NULL);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+#endif
+
 static enum edge_code life(void *data) {
     struct tmpdir *dir = data;
     const struct hsm_config cfg = {.backend = HSM_BACKEND_SOFT, .state_dir = dir->path};
@@ -240,8 +270,15 @@ static void out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        IN_DIR(identities),     IN_DIR(root),      IN_DIR(sealing),
-        IN_DIR(no_attestation), IN_DIR(arguments), IN_DIR(out_of_memory),
+        IN_DIR(identities),
+        IN_DIR(root),
+        IN_DIR(sealing),
+        IN_DIR(no_attestation),
+        IN_DIR(arguments),
+        IN_DIR(out_of_memory),
+#ifndef NDEBUG
+        IN_DIR(second_thread_is_our_bug),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,14 +7,30 @@
 #include "support/tmpdir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* Only this node is busy. */
+#define BUSY_NODE "/dev/full"
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...) {
+    if (strcmp(path, BUSY_NODE) == 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    return __real_open(path, flags);
+}
 
 static void transports(void **state) {
     static const struct {
@@ -131,10 +147,27 @@ static void facts_of_real_nodes(void **state) {
     assert_int_equal(f.mode, 0640);
 }
 
+static void holder_is_found(void **state) {
+    struct tpm_node_facts f;
+    char want[64];
+
+    (void)state;
+    int fd = __real_open(BUSY_NODE, O_RDWR);
+    assert_true(fd >= 0);
+    tpm_node_look(BUSY_NODE, &f);
+    assert_int_equal(f.errnum, EBUSY);
+    (void)snprintf(want, sizeof(want), "test_tpm_node (pid %d)", (int)getpid());
+    assert_string_equal(f.holder, want);
+    (void)close(fd);
+    tpm_node_look(BUSY_NODE, &f);
+    assert_string_equal(f.holder, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transports),
         cmocka_unit_test(explanations),
+        cmocka_unit_test(holder_is_found),
         cmocka_unit_test_setup_teardown(facts_of_real_nodes, tmpdir_setup, tmpdir_teardown),
     };
 
