@@ -164,13 +164,16 @@ static enum edge_code store(struct provisioning *p, void (*run)(void *data), boo
     return EDGE_OK;
 }
 
-static void save(struct provisioning *p, bool publish,
+/* False when it could not even be begun; then nothing is lost either: the key's own file carries
+ * hub and device id. */
+static bool save(struct provisioning *p, bool publish,
                  void (*next)(struct provisioning *p, struct store_job *job)) {
     struct edge_error err;
-    if (store(p, run_save, publish, next, &err) != EDGE_OK) {
-        /* Nothing is lost: the key's own file carries hub and device id. */
-        log_error("Provisioning: could not save the result: %s", edge_error_text(&err));
+    if (store(p, run_save, publish, next, &err) == EDGE_OK) {
+        return true;
     }
+    log_error("Provisioning: could not save the result: %s", edge_error_text(&err));
+    return false;
 }
 
 /* --- Announcing --- */
@@ -196,16 +199,20 @@ static void wait(struct provisioning *p, struct backoff *b, uint32_t retry_after
              p->state.has_current ? ", meanwhile the saved identity is used" : "");
 }
 
-static void on_committed(struct provisioning *p, struct store_job *job) {
-    if (job->code != EDGE_OK) {
-        log_error("Provisioning: %s; the identity is used all the same, its key file is complete",
-                  edge_error_text(&job->err));
-    }
+static void adopt(struct provisioning *p) {
     backoff_reset(&p->soon);
     backoff_reset(&p->rarely);
     edge_error_clear(&p->status.last_error);
     set_state(p, PROVISIONING_ASSIGNED);
     announce(p);
+}
+
+static void on_committed(struct provisioning *p, struct store_job *job) {
+    if (job->code != EDGE_OK) {
+        log_error("Provisioning: %s; the identity is used all the same, its key file is complete",
+                  edge_error_text(&job->err));
+    }
+    adopt(p);
 }
 
 static void on_outcome(void *data, const struct source_outcome *o) {
@@ -226,7 +233,9 @@ static void on_outcome(void *data, const struct source_outcome *o) {
     log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")",
              log_quote_str(o->result.hub), log_quote_str(o->result.device_id),
              o->result.key_generation);
-    save(p, true, on_committed);
+    if (!save(p, true, on_committed)) {
+        adopt(p);
+    }
 }
 
 static void ask(struct provisioning *p) {
@@ -267,7 +276,7 @@ static void on_loaded(struct provisioning *p, struct store_job *job) {
                  log_quote_str(p->state.current.device_id));
         set_state(p, PROVISIONING_ASSIGNED);
         announce(p);
-        save(p, false, NULL);
+        (void)save(p, false, NULL);
     }
     if (must_ask(p)) {
         ask(p);
@@ -357,7 +366,7 @@ void provisioning_confirm(struct provisioning *p) {
     p->state.current.proven = true;
     p->state.has_previous = false;
     set_state(p, p->status.state);
-    save(p, true, NULL);
+    (void)save(p, true, NULL);
 }
 
 void provisioning_refuse(struct provisioning *p, const struct edge_error *why) {

@@ -245,6 +245,11 @@ static void note_add(char *note, size_t size, const char *text, const char *deta
     (void)snprintf(note + used, size - used, "%s%s%s", used > 0 ? "; " : "", text, detail);
 }
 
+/* Other failures, such as lack of memory, say nothing of the file. */
+static bool is_damage(enum edge_code code) {
+    return code == EDGE_PARSE || code == EDGE_RANGE || code == EDGE_UNSUPPORTED;
+}
+
 static enum edge_code read_file(int dirfd, struct state *s, char *note, size_t note_size,
                                 struct edge_error *err) {
     struct edge_error why;
@@ -253,11 +258,16 @@ static enum edge_code read_file(int dirfd, struct state *s, char *note, size_t n
     enum edge_code code = fs_read_private(dirfd, STATE_FILE, &text, err);
     if (code == EDGE_NOT_FOUND) {
         code = EDGE_OK;
-    } else if (code == EDGE_OK && state_decode(buf_slice(&text), s, &why) != EDGE_OK) {
-        char aside[128] = "";
-        note_add(note, note_size, "the saved state is damaged: ", why.text);
-        code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof aside, err);
-        note_add(note, note_size, "kept as ", aside);
+    } else if (code == EDGE_OK) {
+        code = state_decode(buf_slice(&text), s, &why);
+        if (is_damage(code)) {
+            char aside[128] = "";
+            note_add(note, note_size, "the saved state is damaged: ", why.text);
+            code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof aside, err);
+            note_add(note, note_size, "kept as ", aside);
+        } else if (code != EDGE_OK) {
+            code = edge_set(err, code, "reading the saved state: %s", why.text);
+        }
     }
     buf_clear(&text);
     return code;
@@ -272,9 +282,31 @@ static bool has_generation(const struct hsm_identity *keys, size_t cnt, uint64_t
     return false;
 }
 
+/* Takes over the identity of a key that is newer than the saved result. Keys with labels that are
+ * not ours are left alone. Errors: NOMEM only, for a key that is passed over would be dropped as
+ * unused. */
+static enum edge_code roll_forward(struct state *s, const struct hsm_identity *key, char *note,
+                                   size_t note_size, struct edge_error *err) {
+    struct provisioning_result r;
+    char inputs[STATE_INPUT_LEN];
+    if (s->has_current && key->generation <= s->current.key_generation) {
+        return EDGE_OK;
+    }
+    enum edge_code code = state_label_decode(slice_str(key->label), &r, inputs, err);
+    if (code != EDGE_OK) {
+        return is_damage(code) ? EDGE_OK : code;
+    }
+    r.key_generation = key->generation;
+    state_advance(s, &r);
+    memcpy(s->inputs, inputs, sizeof inputs);
+    note_add(note, note_size, "completed an interrupted change of identity to hub ", r.hub);
+    return EDGE_OK;
+}
+
 /* Squares the saved result with the keys that exist. */
-static void complete(struct state *s, const struct hsm_identity *keys, size_t cnt, char *note,
-                     size_t note_size) {
+static enum edge_code complete(struct state *s, const struct hsm_identity *keys, size_t cnt,
+                               char *note, size_t note_size, struct edge_error *err) {
+    enum edge_code code = EDGE_OK;
     if (s->has_previous && !has_generation(keys, cnt, s->previous.key_generation)) {
         s->has_previous = false;
     }
@@ -284,18 +316,10 @@ static void complete(struct state *s, const struct hsm_identity *keys, size_t cn
         s->current = s->previous;
         s->has_previous = false;
     }
-    for (size_t i = 0; i < cnt; i++) {
-        struct provisioning_result r;
-        char inputs[STATE_INPUT_LEN];
-        if ((s->has_current && keys[i].generation <= s->current.key_generation) ||
-            state_label_decode(slice_str(keys[i].label), &r, inputs, NULL) != EDGE_OK) {
-            continue;
-        }
-        r.key_generation = keys[i].generation;
-        state_advance(s, &r);
-        memcpy(s->inputs, inputs, sizeof inputs);
-        note_add(note, note_size, "completed an interrupted change of identity to hub ", r.hub);
+    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
+        code = roll_forward(s, &keys[i], note, note_size, err);
     }
+    return code;
 }
 
 enum edge_code state_load(const char *dir, struct hsm *h, struct state *ret, char *ret_note,
@@ -315,7 +339,9 @@ enum edge_code state_load(const char *dir, struct hsm *h, struct state *ret, cha
         code = hsm_identity_list(h, keys, &cnt, err);
     }
     if (code == EDGE_OK) {
-        complete(&s, keys, cnt, ret_note, note_size);
+        code = complete(&s, keys, cnt, ret_note, note_size, err);
+    }
+    if (code == EDGE_OK) {
         *ret = s;
     }
     return code;

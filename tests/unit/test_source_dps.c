@@ -7,6 +7,7 @@
 #include "cloud/sas.h"
 #include "fake_loop.h"
 #include "provisioning/source.h"
+#include "support/alloc_fail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -410,6 +411,38 @@ static void test_cancel_in_each_wait(void **unused) {
     assert_int_equal(env.done, 3);
 }
 
+/* Memory may run out once anywhere: a registration that began ends with exactly one outcome. */
+static enum edge_code one_registration(void *data) {
+    (void)data;
+    steps[0] = '\0';
+    memset(&hsm, 0, sizeof hsm);
+    env.done = 0;
+    enum edge_code code = env.source->ops->start(env.source, on_done, NULL, NULL);
+    fake_loop_run();
+    if (code != EDGE_OK) {
+        assert_int_equal(env.done, 0);
+        return code;
+    }
+    if (sent.done != NULL) {
+        answer(challenge());
+    }
+    if (sent.done != NULL) {
+        answer(assigning(1000));
+        fake_loop_advance(1000);
+    }
+    if (sent.done != NULL) {
+        answer(assigned());
+    }
+    assert_int_equal(env.done, 1);
+    assert_null(sent.done);
+    return env.outcome.verdict == SOURCE_ASSIGNED ? EDGE_OK : EDGE_NOMEM;
+}
+
+static void test_out_of_memory_anywhere(void **unused) {
+    (void)unused;
+    assert_true(alloc_fail_torture(one_registration, NULL) > 5);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -424,6 +457,7 @@ int main(void) {
         T(test_endless_assignment_is_given_up),
         T(test_full_queue),
         T(test_cancel_in_each_wait),
+        T(test_out_of_memory_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

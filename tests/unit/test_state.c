@@ -6,6 +6,7 @@
 #include "provisioning/state.h"
 
 #include "base/fs.h"
+#include "support/alloc_fail.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -263,6 +264,28 @@ static void test_other_format_version_is_not_misread(void **unused) {
     assert_int_not_equal(state_decode(slice_str(text), &back, NULL), EDGE_OK);
 }
 
+static enum edge_code save_and_load(void *data) {
+    struct state s = {.has_current = true, .current = result("a.example", 3, true)}, back = {0};
+    char note[128];
+    (void)data;
+    enum edge_code code = state_save(dir, &s, NULL);
+    if (code == EDGE_OK) {
+        code = state_load(dir, NULL, &back, note, sizeof note, NULL);
+    }
+    if (code == EDGE_OK) {
+        assert_int_equal(back.current.key_generation, 4); /* a newer key is never passed over */
+        assert_null(strstr(note, "damaged"));
+    }
+    return code;
+}
+
+static void test_out_of_memory_is_not_damage(void **unused) {
+    (void)unused;
+    add_key(3, "a.example");
+    add_key(4, "b.example");
+    assert_true(alloc_fail_torture(save_and_load, NULL) > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
@@ -279,6 +302,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_foreign_labels_are_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_store_failure_is_reported, setup, teardown),
         cmocka_unit_test(test_other_format_version_is_not_misread),
+        cmocka_unit_test_setup_teardown(test_out_of_memory_is_not_damage, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
