@@ -1,0 +1,6 @@
+set(edged ${PROJECT_SOURCE_DIR}/edged)
+edge_unit_test(test_listen LIBS edge_config edge_loop SOURCES ${edged}/listen.c)
+edge_unit_test(test_privilege LIBS edge_base SOURCES ${edged}/privilege.c)
+edge_unit_test(test_footprint LIBS edge_base SOURCES ${edged}/footprint.c)
+edge_unit_test(test_key_store LIBS edge_config edge_loop edge_hsm
+               SOURCES ${edged}/key_store.c ${PROJECT_SOURCE_DIR}/tests/support/fake_loop.c)
