@@ -158,7 +158,8 @@ static void check_dropped(struct http_exchange *x, uint64_t id, enum http_phase 
 static void set_wait(struct http_exchange *x, enum http_wait wait, uint64_t ms) {
     x->wait = wait;
     x->wait_id = x->id;
-    x->deadline_ms = ms == 0 ? 0 : http_server_now_ms(x->server) + ms;
+    x->waiting_since_ms = http_server_now_ms(x->server);
+    x->deadline_ms = ms == 0 ? 0 : x->waiting_since_ms + ms;
     http_server_arm(x);
 }
 

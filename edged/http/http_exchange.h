@@ -83,9 +83,10 @@ struct http_exchange {
     void (*free_conn_data)(void *data);
 
     enum http_wait wait;
-    uint64_t wait_id;     /* request at the time the wait began */
-    uint64_t deadline_ms; /* on the loop's clock; 0: none */
-    size_t unsent;        /* bytes the kernel had not taken when it was last looked at */
+    uint64_t wait_id;          /* request at the time the wait began */
+    uint64_t waiting_since_ms; /* on the loop's clock */
+    uint64_t deadline_ms;      /* on the loop's clock; 0: none */
+    size_t unsent;             /* bytes the kernel had not taken when it was last looked at */
 
     char who[HTTP_WHO_MAX + 1];
     struct http_match match;

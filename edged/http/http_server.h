@@ -50,7 +50,8 @@ struct http_server;
 enum edge_code http_server_new(struct loop *l, const struct http_service *service,
                                struct http_server **ret, struct edge_error *err) EDGE_NODISCARD;
 
-/* Of one listener. Limits that are zero take the defaults of http_limits.h. */
+/* Of one listener. Limits that are zero take the defaults of http_limits.h. Beyond max_conns a
+ * newcomer takes the place of the client that has kept the server waiting the longest. */
 struct http_listen_options {
     unsigned max_conns;
     unsigned max_conns_per_peer;

@@ -287,13 +287,45 @@ static void drop_client(struct http_listener *l) {
     log_warn("%s: a connection was dropped: out of memory", s->core.service->name);
 }
 
+/* Whether it is the client's turn: nothing is lost but its patience when it is sent away. */
+static bool keeps_us_waiting(const struct http_link *k) {
+    switch (k->x.wait) {
+    case HTTP_WAIT_HEAD:
+    case HTTP_WAIT_BODY:
+    case HTTP_WAIT_IDLE:
+    case HTTP_WAIT_SENT:
+    case HTTP_WAIT_LINGER:
+        return !k->refused && !k->x.dead;
+    case HTTP_WAIT_NOTHING:
+    case HTTP_WAIT_HANDLER:
+        break;
+    }
+    return false;
+}
+
+/* At the limit a newcomer takes the place of the client that has kept us waiting the longest.
+ * Otherwise the processes of one slow container could hold all places, and nobody else would get
+ * in; whoever speaks at once is never the one to go. */
+static void make_room(struct http_listener *l, const struct http_link *newcomer) {
+    struct http_link *longest = NULL;
+    list_for_each (pos, tmp, &l->conns) {
+        struct http_link *k = LIST_ENTRY(pos, struct http_link, node);
+        if (k != newcomer && keeps_us_waiting(k) &&
+            (longest == NULL || k->x.waiting_since_ms < longest->x.waiting_since_ms)) {
+            longest = k;
+        }
+    }
+    if (longest != NULL) {
+        log_debug("%s: a connection of pid %d makes room", l->server->core.service->name,
+                  (int)longest->x.peer.pid);
+        http_link_close(longest);
+    }
+}
+
 /* The newcomer is in the list already and counts for nothing yet. */
-static bool is_above_limits(const struct http_listener *l, const struct http_link *newcomer) {
+static bool is_above_peer_limit(const struct http_listener *l, const struct http_link *newcomer) {
     const pid_t pid = newcomer->x.peer.pid;
     unsigned same = 0;
-    if (l->open >= l->max_conns) {
-        return true;
-    }
     /* Peers of another pid namespace have no number here and cannot be told apart. */
     if (pid == 0 || l->open < l->max_conns_per_peer) {
         return false;
@@ -304,6 +336,16 @@ static bool is_above_limits(const struct http_listener *l, const struct http_lin
         same += counts && k->x.peer.pid == pid ? 1 : 0;
     }
     return same >= l->max_conns_per_peer;
+}
+
+static bool is_above_limits(struct http_listener *l, const struct http_link *newcomer) {
+    if (is_above_peer_limit(l, newcomer)) {
+        return true;
+    }
+    if (l->open >= l->max_conns) {
+        make_room(l, newcomer);
+    }
+    return l->open >= l->max_conns;
 }
 
 /* Counts the link in; false when it may not even be told that it is one too many. */

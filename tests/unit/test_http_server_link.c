@@ -20,6 +20,8 @@
 
 #define GET_HOOK "GET /hook" WORLD_V " HTTP/1.1\r\n\r\n"
 
+#define FEW 4
+
 static const struct http_listen_options many = {.max_conns = 400, .max_conns_per_peer = 400};
 
 static int setup(void **state) {
@@ -41,6 +43,14 @@ static int setup_many(void **state) {
     (void)state;
     log_set_level(LOG_OFF);
     world_open(&many, NULL);
+    return 0;
+}
+
+static int setup_few(void **state) {
+    static const struct http_listen_options few = {.max_conns = FEW, .max_conns_per_peer = 400};
+    (void)state;
+    log_set_level(LOG_OFF);
+    world_open(&few, NULL);
     return 0;
 }
 
@@ -153,6 +163,34 @@ static void test_three_hundred_against_the_limits(void **state) {
     }
     assert_int_equal(served, HTTP_PEER_CONNS);
     assert_int_equal(refused, 260 - HTTP_PEER_CONNS);
+}
+
+/* All places are taken by clients that say nothing, or that rest between requests: the one that has
+ * done so the longest goes, one by one; a request that is being worked on stays. */
+static void test_newcomer_takes_the_longest_waiting_place(void **state) {
+    (void)state;
+    int fds[FEW + 1];
+    for (size_t i = 0; i < FEW; i++) {
+        fds[i] = world_connect();
+        world_turn_ms(2);
+    }
+    world_send(fds[0], GET_HOOK);
+    world_read(fds[0], 1);
+    for (size_t i = 1; i < FEW; i++) {
+        assert_int_equal(world_ask(GET_HOOK), 200);
+        world_read_to_end(fds[i]);
+        assert_int_equal(world.answers.cnt, 0);
+        fds[i] = world_connect();
+        world_turn_ms(2);
+    }
+    /* The first has spoken meanwhile, and still has its place. */
+    world_send(fds[0], GET_HOOK);
+    world_read(fds[0], 1);
+    assert_int_equal(world.answers.statuses[0], 200);
+    assert_int_equal(world_stats().refused, 0);
+    for (size_t i = 0; i < FEW; i++) {
+        (void)close(fds[i]);
+    }
 }
 
 static void echo(struct http_exchange *x) {
@@ -446,6 +484,7 @@ static void test_out_of_memory(void **state) {
 
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define MANY(name)  cmocka_unit_test_setup_teardown(name, setup_many, teardown)
+#define FULL(name)  cmocka_unit_test_setup_teardown(name, setup_few, teardown)
 #define BRIEF(name) cmocka_unit_test_setup_teardown(name, setup_brief, teardown)
 
 int main(void) {
@@ -454,6 +493,7 @@ int main(void) {
         TEST(test_other_process_has_its_own_limit),
         MANY(test_three_hundred_connections),
         TEST(test_three_hundred_against_the_limits),
+        FULL(test_newcomer_takes_the_longest_waiting_place),
         TEST(test_one_mebibyte_each_way),
         TEST(test_stream_waits_for_its_reader),
         TEST(test_client_leaves_a_stream),
