@@ -3,12 +3,13 @@
 
 relay FOLDER NAME   for each socket of the daemon a socket FOLDER/NAME.SOCKET; what a test sends there goes on
                     over a connection of this process, so that the daemon sees the container as its peer
-flood PATH COUNT    asks for signatures over COUNT connections until killed; the request is read from stdin
+flood PATH COUNT REQUEST    sends the request in file REQUEST over COUNT connections for ever
+hold PATH COUNT PROCESSES   opens COUNT connections from each of PROCESSES processes and sends half a head
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import sys
 import threading
@@ -83,14 +84,36 @@ def flood(path: str, count: int, request: bytes) -> None:
         threading.Thread(target=ask_forever, args=(path, request)).start()
 
 
+def hold(path: str, count: int, processes: int) -> None:
+    for _ in range(processes - 1):
+        if os.fork() == 0:
+            break
+    while True:
+        held = []
+        for _ in range(count):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(path)
+            s.sendall(b"GET /trust-bundle?api-version=2018-06-28 HTTP/1.1\r\nHos")
+            s.settimeout(30)
+            held.append(s)
+        for s in held:
+            with s:
+                try:
+                    s.recv(CHUNK)
+                except OSError:
+                    pass
+
+
 def main() -> None:
     threading.stack_size(256 * 1024)
     if sys.argv[1] == "relay":
         relay(Path(sys.argv[2]), sys.argv[3])
     elif sys.argv[1] == "flood":
         flood(sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]).read_bytes())
+    elif sys.argv[1] == "hold":
+        hold(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
-        sys.exit(f"unknown command, {shutil.which('python3')}")
+        sys.exit("unknown command")
 
 
 if __name__ == "__main__":

@@ -91,6 +91,13 @@ class Module:
         content, _, status = text.rpartition("\n")
         return int(status), content
 
+    def start_in_background(self, *arguments: str) -> None:
+        """Runs a command of module_agent.py; it ends with the container."""
+        body = {"Cmd": ["/usr/bin/python3", INSIDE_AGENT, *arguments]}
+        engine = self.container.engine
+        created = engine.call("POST", f"/containers/{self.container.id}/exec", body)["Id"]
+        engine.call("POST", f"/exec/{created}/start", {"Detach": True})
+
     def remove(self) -> None:
         self.container.remove()
 
