@@ -97,9 +97,9 @@ static void on_status(void *data, const struct provisioning_status *st) {
 static void on_device_key(void *data, bool accepted, const struct hub_answer *answer) {
     struct daemon *d = data;
     if (accepted) {
-        provisioning_confirm(d->provisioning);
+        provisioning_confirm(d->provisioning, answer->key_generation);
     } else {
-        provisioning_refuse(d->provisioning, &answer->err);
+        provisioning_refuse(d->provisioning, answer->key_generation, &answer->err);
     }
 }
 

@@ -38,7 +38,8 @@ struct hub_call {
     const char *method;
     bool has_if_match;
     enum hub_json_expect expect;
-    char host[HUB_HOST_MAX + 1]; /* as they were when the request was made */
+    uint64_t key_generation; /* these as they were when the request was made */
+    char host[HUB_HOST_MAX + 1];
     char device_id[HUB_ID_MAX + 1];
     char module_id[HUB_ID_MAX + 1]; /* "" for a list */
     struct buf url;
@@ -94,7 +95,7 @@ static void call_finish(struct hub_call *call, const struct hub_answer *answer) 
 
 static void call_fail(struct hub_call *call, enum hub_kind kind, enum edge_code code,
                       const struct edge_error *err) {
-    struct hub_answer answer = {.kind = kind};
+    struct hub_answer answer = {.kind = kind, .key_generation = call->key_generation};
     if (call->is_canceled || code == EDGE_CANCELED) {
         answer.kind = HUB_LOCAL;
         (void)edge_set(&answer.err, EDGE_CANCELED, "the request to hub '%.64s' was cancelled",
@@ -125,6 +126,7 @@ static void on_http(void *data, const struct http_client_answer *http) {
     struct hub_module *modules;
     reply_init(&reply, http, HUB_RETRY_AFTER_MAX_MS);
     hub_json_answer(&ask, &reply, &answer, &modules);
+    answer.key_generation = call->key_generation;
     call_finish(call, &answer);
     free(modules);
 }
@@ -213,6 +215,7 @@ static enum edge_code call_new(struct hub *hub, const char *module_id, struct hu
                         HUB_ID_MAX);
     }
     call->hub = hub;
+    call->key_generation = hub->key_generation;
     memcpy(call->host, hub->host, sizeof(call->host));
     memcpy(call->device_id, hub->device_id, sizeof(call->device_id));
     buf_init(&call->url, HUB_URL_MAX);
@@ -231,7 +234,7 @@ static enum edge_code call_start(struct hub_call *call, hub_done_fn *done, void 
     char audience[HUB_HOST_MAX + HUB_ID_MAX + 16];
     (void)snprintf(audience, sizeof(audience), "%s/devices/%s", call->host, call->device_id);
     const struct sas_request token = {.key = SAS_KEY_IDENTITY,
-                                      .generation = hub->key_generation,
+                                      .generation = call->key_generation,
                                       .audience = slice_str(audience),
                                       .expiry_wall_s = clock_wall_s() + SAS_TTL_S};
     enum edge_code code = build_url(call, err);

@@ -65,6 +65,7 @@ struct hub_answer {
     int http_status;           /* 0: no answer */
     uint32_t retry_after_ms;   /* 0: none given; at most HUB_RETRY_AFTER_MAX_MS */
     int64_t date_wall_s;       /* Date of the verified peer, 0: none */
+    uint64_t key_generation;   /* of the device key that signed, 0: none did */
     const struct hub_module
         *modules; /* list: all; get, create, update: one; valid during the callback */
     size_t module_cnt;

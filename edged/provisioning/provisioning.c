@@ -39,8 +39,10 @@ struct provisioning {
     char inputs[STATE_INPUT_LEN];
     char announced_hub[PROVISIONING_HUB_MAX + 1];
     char announced_device[PROVISIONING_DEVICE_MAX + 1];
-    bool loaded;      /* the saved state has been read: nothing is asked before */
-    bool asking;      /* the source runs */
+    uint64_t announced_key; /* generation; 0: none yet */
+    bool loaded;            /* the saved state has been read: nothing is asked before */
+    bool asking;            /* the source runs */
+    bool committing;        /* a new identity is being written, and not announced yet */
     bool on_previous; /* the previous identity is on trial after the hub refused the current one */
     unsigned jobs;    /* worker jobs in flight */
     void (*stopped)(void *data);
@@ -184,6 +186,7 @@ static void announce(struct provisioning *p) {
                                                  strcmp(p->announced_device, r->device_id) != 0);
     memcpy(p->announced_hub, r->hub, sizeof p->announced_hub);
     memcpy(p->announced_device, r->device_id, sizeof p->announced_device);
+    p->announced_key = r->key_generation;
     p->events.on_identity(p->events.data, r, moved);
 }
 
@@ -200,11 +203,15 @@ static void wait(struct provisioning *p, struct backoff *b, uint32_t retry_after
 }
 
 static void adopt(struct provisioning *p) {
+    const struct provisioning_result *r = &p->state.current;
+    p->committing = false;
     backoff_reset(&p->soon);
     backoff_reset(&p->rarely);
     edge_error_clear(&p->status.last_error);
     set_state(p, PROVISIONING_ASSIGNED);
     announce(p);
+    log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")", log_quote_str(r->hub),
+             log_quote_str(r->device_id), r->key_generation);
 }
 
 static void on_committed(struct provisioning *p, struct store_job *job) {
@@ -230,9 +237,7 @@ static void on_outcome(void *data, const struct source_outcome *o) {
     p->on_previous = false;
     state_advance(&p->state, &o->result);
     memcpy(p->state.inputs, p->inputs, sizeof p->inputs);
-    log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")",
-             log_quote_str(o->result.hub), log_quote_str(o->result.device_id),
-             o->result.key_generation);
+    p->committing = true;
     if (!save(p, true, on_committed)) {
         adopt(p);
     }
@@ -351,8 +356,13 @@ enum edge_code provisioning_start(struct provisioning *p, struct edge_error *err
 
 /* --- What the hub says about the key --- */
 
-void provisioning_confirm(struct provisioning *p) {
-    if (!p->state.has_current || p->stopped != NULL) {
+/* Verdicts on a key that has been replaced meanwhile come late and mean nothing. */
+static bool is_about_us(const struct provisioning *p, uint64_t key_generation) {
+    return p->announced_key != 0 && p->announced_key == key_generation && p->stopped == NULL;
+}
+
+void provisioning_confirm(struct provisioning *p, uint64_t key_generation) {
+    if (!is_about_us(p, key_generation) || p->committing) {
         return;
     }
     if (p->on_previous) {
@@ -369,8 +379,9 @@ void provisioning_confirm(struct provisioning *p) {
     (void)save(p, true, NULL);
 }
 
-void provisioning_refuse(struct provisioning *p, const struct edge_error *why) {
-    if (!p->state.has_current || p->stopped != NULL || p->asking) {
+void provisioning_refuse(struct provisioning *p, uint64_t key_generation,
+                         const struct edge_error *why) {
+    if (!is_about_us(p, key_generation) || p->committing || p->asking) {
         return;
     }
     p->status.last_error = *why;

@@ -77,12 +77,15 @@ enum edge_code provisioning_new(const struct provisioning_deps *deps,
  * background. */
 enum edge_code provisioning_start(struct provisioning *p, struct edge_error *err) EDGE_NODISCARD;
 
-/* The hub accepted a request of this identity: the previous one is retired. Idempotent. */
-void provisioning_confirm(struct provisioning *p);
+/* The hub accepted a request that was signed with this key: if it is the identity's, the previous
+ * one is retired. Idempotent. */
+void provisioning_confirm(struct provisioning *p, uint64_t key_generation);
 
-/* The hub refused the credential. An unproven identity falls back to the previous one if there is
- * one; in any case the source is asked again, with backoff. */
-void provisioning_refuse(struct provisioning *p, const struct edge_error *why);
+/* The hub refused the credential. If it is the identity's and not a predecessor's: an unproven
+ * identity falls back to the previous one if there is one, and in any case the source is asked
+ * again, with backoff. */
+void provisioning_refuse(struct provisioning *p, uint64_t key_generation,
+                         const struct edge_error *why);
 
 const struct provisioning_status *provisioning_get_status(const struct provisioning *p);
 

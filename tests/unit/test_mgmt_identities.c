@@ -83,8 +83,10 @@ const struct provisioning_status *provisioning_get_status(const struct provision
     return &st;
 }
 
-void provisioning_refuse(struct provisioning *p, const struct edge_error *why) {
+void provisioning_refuse(struct provisioning *p, uint64_t key_generation,
+                         const struct edge_error *why) {
     (void)p;
+    (void)key_generation;
     (void)why;
     env.refused++;
 }

@@ -277,7 +277,7 @@ static void test_saved_identity_is_used_before_the_cloud_is_asked(void **unused)
     (void)unused;
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     restart();
     assert_int_equal(env.identities, 1);
@@ -316,14 +316,14 @@ static void test_previous_key_stays_until_the_hub_accepts_the_new_one(void **unu
     (void)unused;
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     restart();
     assign("a.example", 2);
     assert_true(has_key(1) && has_key(2));
     assert_int_equal(env.last.key_generation, 2);
     assert_false(env.moved);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     assert_false(has_key(1));
     assert_true(has_key(2));
@@ -333,7 +333,7 @@ static void test_move_is_told(void **unused) {
     (void)unused;
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     restart();
     assert_false(env.moved);
@@ -347,15 +347,15 @@ static void test_refused_new_key_gives_way_to_the_previous(void **unused) {
     struct edge_error why = {0};
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     restart();
     assign("b.example", 2);
     (void)edge_set(&why, EDGE_DENIED, "401");
-    provisioning_refuse(env.p, &why);
+    provisioning_refuse(env.p, env.last.key_generation, &why);
     assert_string_equal(env.last.hub, "a.example");
     assert_true(has_key(1) && has_key(2));
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     assert_true(has_key(1));
     assert_false(has_key(2));
@@ -363,18 +363,44 @@ static void test_refused_new_key_gives_way_to_the_previous(void **unused) {
     assert_string_equal(status()->result.hub, "a.example");
 }
 
+/* A request that was under way with the old key is refused after the hub has learnt the new one. */
+static void test_late_verdict_on_a_replaced_key_means_nothing(void **unused) {
+    (void)unused;
+    struct edge_error why = {0};
+    open_provisioning();
+    assign("a.example", 1);
+    provisioning_confirm(env.p, 1);
+    fake_loop_run();
+    restart();
+    struct source_outcome o = {.verdict = SOURCE_ASSIGNED, .result = result("a.example", 2)};
+    add_key(2, &o.result, src.inputs);
+    source_done_fn *done = src.done;
+    src.done = NULL;
+    done(src.data, &o); /* written by a job that has not run yet */
+    (void)edge_set(&why, EDGE_DENIED, "401");
+    provisioning_refuse(env.p, 1, &why);
+    fake_loop_run();
+    assert_int_equal(env.last.key_generation, 2);
+    provisioning_refuse(env.p, 1, &why);
+    provisioning_confirm(env.p, 1);
+    fake_loop_run();
+    assert_int_equal(env.last.key_generation, 2);
+    assert_true(has_key(1) && has_key(2));
+    assert_int_equal(fake_loop_active_timers(), 0);
+}
+
 static void test_both_keys_refused_keeps_both_and_asks_again(void **unused) {
     (void)unused;
     struct edge_error why = {0};
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     restart();
     assign("b.example", 2);
     (void)edge_set(&why, EDGE_DENIED, "401");
-    provisioning_refuse(env.p, &why);
-    provisioning_refuse(env.p, &why);
+    provisioning_refuse(env.p, env.last.key_generation, &why);
+    provisioning_refuse(env.p, env.last.key_generation, &why);
     assert_string_equal(env.last.hub, "b.example");
     assert_true(has_key(1) && has_key(2));
     unsigned before = src.starts;
@@ -390,7 +416,7 @@ static void test_interrupted_commit_is_completed_at_start(void **unused) {
     (void)unused;
     open_provisioning();
     assign("a.example", 1);
-    provisioning_confirm(env.p);
+    provisioning_confirm(env.p, env.last.key_generation);
     fake_loop_run();
     close_provisioning();
     struct provisioning_result r = result("b.example", 2);
@@ -438,7 +464,7 @@ static void test_success_resets_the_delays(void **unused) {
     assign("a.example", 1);
     struct edge_error why = {0};
     (void)edge_set(&why, EDGE_DENIED, "401");
-    provisioning_refuse(env.p, &why);
+    provisioning_refuse(env.p, env.last.key_generation, &why);
     assert_true(fake_loop_next_timer_ms() <= 10000);
 }
 
@@ -471,10 +497,10 @@ static void test_full_queue_is_retried(void **unused) {
 static void test_confirm_is_idempotent(void **unused) {
     (void)unused;
     open_provisioning();
-    provisioning_confirm(env.p); /* nothing to confirm yet */
+    provisioning_confirm(env.p, env.last.key_generation); /* nothing to confirm yet */
     assign("a.example", 1);
     for (int i = 0; i < 3; i++) {
-        provisioning_confirm(env.p);
+        provisioning_confirm(env.p, env.last.key_generation);
         fake_loop_run();
     }
     assert_true(status()->result.proven);
@@ -512,7 +538,7 @@ static enum edge_code two_lives(void *data) {
             fake_loop_advance(fake_loop_next_timer_ms());
         }
         assign(life == 1 ? "a.example" : "b.example", life);
-        provisioning_confirm(env.p);
+        provisioning_confirm(env.p, env.last.key_generation);
         fake_loop_run();
         assert_true(env.identities > 0);
         assert_true(has_key(life));
@@ -550,6 +576,7 @@ int main(void) {
         T(test_previous_key_stays_until_the_hub_accepts_the_new_one),
         T(test_move_is_told),
         T(test_refused_new_key_gives_way_to_the_previous),
+        T(test_late_verdict_on_a_replaced_key_means_nothing),
         T(test_both_keys_refused_keeps_both_and_asks_again),
         T(test_interrupted_commit_is_completed_at_start),
         T(test_failures_back_off_and_the_services_wish_counts),
