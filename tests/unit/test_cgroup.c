@@ -157,7 +157,7 @@ static void test_nothing_below_counts(void **state) {
     static const char *const below[] = {"docker",
                                         "docker-" ID_B ".scope",
                                         "libpod-" ID_B ".scope",
-                                        "libpod-" ID_B,
+                                        ("libpod-" ID_B),
                                         ID_B,
                                         "a.slice",
                                         "user.slice",

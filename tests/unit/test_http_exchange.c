@@ -320,7 +320,7 @@ static void test_connection_data(void **state) {
     assert_int_equal(freed, 2);
 }
 
-#ifndef NDEBUG
+#if EDGE_ASSERTS
 static void twice(struct http_exchange *x) {
     http_reply_empty(x, 200);
     http_reply_empty(x, 200);
@@ -391,7 +391,7 @@ int main(void) {
         TEST(test_verdicts),
         TEST(test_no_authorizer),
         TEST(test_connection_data),
-#ifndef NDEBUG
+#if EDGE_ASSERTS
         TEST(test_second_answer),
 #endif
         TEST(test_access_log),

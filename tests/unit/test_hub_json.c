@@ -160,8 +160,8 @@ static void test_hostile(void **state) {
         "{\"moduleId\":\"other\"}",
         "{\"moduleId\":\"tempSensor\",\"generationId\":7}",
         "{\"moduleId\":\"tempSensor\",\"generationId\":\"a/b\"}",
-        "{\"moduleId\":\"tempSensor\",\"generationId\":"
-        "\"1234567890123456789012345678901234567890123456789012345678901234\"}",
+        ("{\"moduleId\":\"tempSensor\",\"generationId\":"
+         "\"1234567890123456789012345678901234567890123456789012345678901234\"}"),
         "{\"moduleId\":\"tempSensor\",\"managedBy\":[]}",
         "{\"moduleId\":\"tempSensor\",\"managedBy\":\"a\\nb\"}",
         "{\"moduleId\":\"tempSensor\",\"managedBy\":\"a\\u0000b\"}",

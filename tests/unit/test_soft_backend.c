@@ -209,7 +209,7 @@ static void arguments(void **state) {
     }
 }
 
-#ifndef NDEBUG
+#if EDGE_ASSERTS
 static void *use_elsewhere(void *data) {
     uint8_t byte;
 
@@ -276,7 +276,7 @@ int main(void) {
         IN_DIR(no_attestation),
         IN_DIR(arguments),
         IN_DIR(out_of_memory),
-#ifndef NDEBUG
+#if EDGE_ASSERTS
         IN_DIR(second_thread_is_our_bug),
 #endif
     };

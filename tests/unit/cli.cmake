@@ -1,0 +1,1 @@
+edge_unit_test(test_tpm_info LIBS edge_cli)
