@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Preload library that ends a program at its n-th step that the outside could notice: a change of
  * the disk, or bytes leaving through a connection. What a power cut there would leave, a test then
