@@ -22,7 +22,7 @@ from support.module_image import Module
 from support.tpm2 import Tpm2
 
 ALL_POINTS = os.environ.get("EDGE_KILL_POINTS") == "all"
-SAMPLE_FILE, SAMPLE_SOCKET = 12, 6
+SAMPLE_FILE, SAMPLE_SOCKET = 11, 5
 RECOVERY_S = 40.0
 OUR_HANDLES = {"0x81010001", "0x81000001", "0x81000100"}
 TEXT = b"what is signed"
