@@ -130,9 +130,9 @@ static void on_settled(void *data) {
 /* --- Start --- */
 
 static enum edge_code make_paths(struct daemon *d, struct edge_error *err) {
-    int a = snprintf(d->state_dir, sizeof d->state_dir, "%s/edged", d->cfg->homedir);
-    int b = snprintf(d->keys_dir, sizeof d->keys_dir, "%s/edged/keys", d->cfg->homedir);
-    if (a < 0 || b < 0 || (size_t)b >= sizeof d->keys_dir) {
+    int a = snprintf(d->state_dir, sizeof(d->state_dir), "%s/edged", d->cfg->homedir);
+    int b = snprintf(d->keys_dir, sizeof(d->keys_dir), "%s/edged/keys", d->cfg->homedir);
+    if (a < 0 || b < 0 || (size_t)b >= sizeof(d->keys_dir)) {
         return edge_set(err, EDGE_CONFIG, "homedir '%s' is too long", d->cfg->homedir);
     }
     return EDGE_OK;
@@ -358,7 +358,7 @@ static void release(struct daemon *d) {
 }
 
 enum edge_code daemon_run(const struct edge_config *cfg, struct edge_error *err) {
-    struct daemon *d = calloc(1, sizeof *d);
+    struct daemon *d = calloc(1, sizeof(*d));
     if (d == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }

@@ -57,7 +57,7 @@ static void done(void *data, enum edge_code code) {
 
 void key_store_warm_up(struct worker *w, struct hsm *h) {
     struct edge_error err;
-    struct warm_up *job = calloc(1, sizeof *job);
+    struct warm_up *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         return;
     }

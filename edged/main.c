@@ -83,7 +83,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
 static void print_problems(const char *file, const struct config_report *report) {
     char line[1024];
     for (size_t i = 0; i < report->cnt; i++) {
-        config_problem_format(file, &report->items[i], line, sizeof line);
+        config_problem_format(file, &report->items[i], line, sizeof(line));
         (void)fprintf(stderr, "%s%s\n",
                       report->items[i].severity == CONFIG_WARNING ? "warning: " : "error: ", line);
     }
@@ -92,7 +92,7 @@ static void print_problems(const char *file, const struct config_report *report)
 static void log_problems(const char *file, const struct config_report *report) {
     char line[1024];
     for (size_t i = 0; i < report->cnt; i++) {
-        config_problem_format(file, &report->items[i], line, sizeof line);
+        config_problem_format(file, &report->items[i], line, sizeof(line));
         if (report->items[i].severity == CONFIG_WARNING) {
             log_warn("%s", line);
         } else {

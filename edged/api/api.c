@@ -47,14 +47,14 @@ bool api_require_identity(struct http_exchange *x) {
     }
     char text[EDGE_ERROR_TEXT_MAX + 96];
     const char *why = st->last_error.text[0] ? st->last_error.text : "provisioning is under way";
-    (void)snprintf(text, sizeof text, "The device has no identity yet: %s", why);
+    (void)snprintf(text, sizeof(text), "The device has no identity yet: %s", why);
     int64_t wait_s = st->state == PROVISIONING_WAITING ? st->next_try_wall_s - clock_wall_s() : 0;
     http_reply_busy(x, 503, wait_s > 0 && wait_s < 3600 ? (unsigned)wait_s : 5, text);
     return false;
 }
 
 struct api_pending *api_pending_new(struct http_exchange *x) {
-    struct api_pending *p = malloc(sizeof *p);
+    struct api_pending *p = malloc(sizeof(*p));
     if (p == NULL) {
         http_reply_error(x, 500, "Out of memory");
         return NULL;

@@ -73,7 +73,7 @@ static void answer(struct http_exchange *x, enum edge_code code, const char *ope
                    const char *reason) {
     char text[TEXT_MAX];
     int status = api_error_status(code);
-    (void)snprintf(text, sizeof text, "%s\n\tcaused by: %s", operation, reason);
+    (void)snprintf(text, sizeof(text), "%s\n\tcaused by: %s", operation, reason);
     if (status == 503) {
         http_reply_busy(x, status, RETRY_AFTER_S, text);
     } else {
@@ -144,7 +144,7 @@ void api_error_hub(struct http_exchange *x, const char *operation, const struct 
     case HUB_TRANSIENT:
         break;
     }
-    (void)snprintf(text, sizeof text, "%s\n\tcaused by: %s", operation, edge_error_text(&a->err));
+    (void)snprintf(text, sizeof(text), "%s\n\tcaused by: %s", operation, edge_error_text(&a->err));
     if (a->retry_after_ms > 0 && status == 500) {
         http_reply_busy(x, status, a->retry_after_ms / 1000 + 1, text);
     } else {

@@ -82,7 +82,7 @@ struct listing {
 enum edge_code authz_new(struct loop *l, struct runtime *rt, struct authz **ret,
                          struct edge_error *err) {
     struct authz *a = calloc(1, sizeof(*a));
-    if (!a) {
+    if (a == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the authorization");
     }
     a->loop = l;
@@ -117,7 +117,7 @@ static void lookup_free(struct lookup *lk) {
 
 /* The legs are freed by their own completions, which are still to come. */
 void authz_free(struct authz *a) {
-    if (!a) {
+    if (a == NULL) {
         return;
     }
     list_for_each (node, next, &a->lookups) {
@@ -161,9 +161,9 @@ static void engine_failed(struct http_exchange *x, const char *expected,
 /* A connection that cannot be given a memory is proved again next time. */
 static void remember(struct http_exchange *x, const char *name, uint64_t epoch) {
     struct identity *who = http_exchange_conn_data(x);
-    if (!who) {
+    if (who == NULL) {
         who = calloc(1, sizeof(*who));
-        if (!who) {
+        if (who == NULL) {
             return;
         }
         http_exchange_set_conn_data(x, who, free);
@@ -186,7 +186,7 @@ static void allow(struct http_exchange *x, const char *name, uint64_t epoch, con
 /* --- The Engine's process list --- */
 
 static void listing_free(struct listing *li) {
-    if (li->authz) {
+    if (li->authz != NULL) {
         li->authz->listing_cnt--;
     }
     list_remove(&li->node);
@@ -249,9 +249,10 @@ static void listing_settle(struct listing *li, struct http_exchange *x, enum edg
 static void on_top(void *data, enum edge_code code, const pid_t *pids, size_t cnt,
                    const struct edge_error *cause) {
     struct listing *li = data;
-    struct http_exchange *x = li->authz ? http_exchange_from(li->q.server, li->q.exchange) : NULL;
+    struct http_exchange *x =
+        li->authz != NULL ? http_exchange_from(li->q.server, li->q.exchange) : NULL;
 
-    if (x) {
+    if (x != NULL) {
         listing_settle(li, x, code, pids, cnt, cause);
     }
     listing_free(li);
@@ -260,10 +261,11 @@ static void on_top(void *data, enum edge_code code, const pid_t *pids, size_t cn
 static void on_expected(void *data, enum edge_code code, const struct runtime_container *list,
                         size_t cnt, const struct edge_error *cause) {
     struct listing *li = data;
-    struct http_exchange *x = li->authz ? http_exchange_from(li->q.server, li->q.exchange) : NULL;
+    struct http_exchange *x =
+        li->authz != NULL ? http_exchange_from(li->q.server, li->q.exchange) : NULL;
     struct edge_error err = {0};
 
-    if (!x) {
+    if (x == NULL) {
         listing_free(li);
         return;
     }
@@ -310,7 +312,7 @@ static void listing_start(struct authz *a, struct http_exchange *x, const char *
         return;
     }
     struct listing *li = calloc(1, sizeof(*li));
-    if (!li) {
+    if (li == NULL) {
         (void)edge_set(&err, EDGE_NOMEM, "out of memory");
         engine_failed(x, expected, &err);
         return;
@@ -354,9 +356,9 @@ static void lookup_settle(struct lookup *lk, const struct authz_fact *f,
         struct question *q = LIST_ENTRY(node, struct question, node);
         struct http_exchange *x = http_exchange_from(q->server, q->exchange);
         list_remove(node);
-        if (x && f) {
+        if (x != NULL && f != NULL) {
             settle(lk->authz, x, q->expected, lk->id, f, lk->epoch);
-        } else if (x) {
+        } else if (x != NULL) {
             engine_failed(x, q->expected, err);
         }
         free(q);
@@ -370,7 +372,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
     struct authz_fact f = {.asked_ms = clock_mono_ms()};
     bool told = false;
 
-    if (!a) {
+    if (a == NULL) {
         lookup_free(lk);
         return;
     }
@@ -385,7 +387,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
         told = true;
     } else {
         const struct authz_fact *old = authz_memory_fact(&a->memory, lk->id);
-        if (old && old->known && is_passing(code)) {
+        if (old != NULL && old->known && is_passing(code)) {
             f = *old;
             f.asked_ms = clock_mono_ms();
             told = true;
@@ -413,7 +415,7 @@ static struct lookup *lookup_find(struct authz *a, const char *id) {
 static enum edge_code lookup_new(struct authz *a, const char *id, struct lookup **ret,
                                  struct edge_error *err) {
     struct lookup *lk = calloc(1, sizeof(*lk));
-    if (!lk) {
+    if (lk == NULL) {
         (void)edge_set(err, EDGE_NOMEM, "out of memory");
         return EDGE_NOMEM;
     }
@@ -438,9 +440,9 @@ static void lookup_join(struct authz *a, struct http_exchange *x, const char *ex
     struct question *q = malloc(sizeof(*q));
     struct lookup *lk = lookup_find(a, id);
 
-    if (!q) {
+    if (q == NULL) {
         (void)edge_set(&err, EDGE_NOMEM, "out of memory");
-    } else if (lk || lookup_new(a, id, &lk, &err) == EDGE_OK) {
+    } else if (lk != NULL || lookup_new(a, id, &lk, &err) == EDGE_OK) {
         question_init(q, x, expected);
         list_append(&lk->questions, &q->node);
         return;
@@ -470,7 +472,7 @@ static bool settle_by_connection(const struct authz *a, struct http_exchange *x,
     const struct identity *who = http_exchange_conn_data(x);
     char reason[RUNTIME_NAME_MAX + 64];
 
-    if (!who || who->epoch != a->epoch ||
+    if (who == NULL || who->epoch != a->epoch ||
         (a->lost && clock_mono_ms() - who->proved_ms >= AUTHZ_LOST_FRESH_MS)) {
         return false;
     }
@@ -487,7 +489,8 @@ static bool settle_by_connection(const struct authz *a, struct http_exchange *x,
 static void settle_by_container(struct authz *a, struct http_exchange *x, const char *expected,
                                 const char *id) {
     const struct authz_fact *f = authz_memory_fact(&a->memory, id);
-    if (f && (!a->lost || !f->known || clock_mono_ms() - f->asked_ms < AUTHZ_LOST_FRESH_MS)) {
+    if (f != NULL &&
+        (!a->lost || !f->known || clock_mono_ms() - f->asked_ms < AUTHZ_LOST_FRESH_MS)) {
         struct authz_fact copy = *f;
         settle(a, x, expected, id, &copy, a->epoch);
     } else {
@@ -531,7 +534,7 @@ void authz_authorize(void *data, struct http_exchange *x, enum http_policy polic
         refuse(x, "", "the path names no module that a container could be");
         return;
     }
-    if (socket_of && strcmp(socket_of + strspn(socket_of, "$"), expected) != 0) {
+    if (socket_of != NULL && strcmp(socket_of + strspn(socket_of, "$"), expected) != 0) {
         refuse(x, expected, "it came through the socket of another module");
         return;
     }

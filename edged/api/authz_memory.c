@@ -22,7 +22,7 @@ void authz_memory_clear(struct authz_memory *m) {
 
 const struct authz_fact *authz_memory_fact(const struct authz_memory *m, const char *id) {
     const struct authz_fact *f = map_get(m->facts, slice_str(id));
-    if (f && !f->known && clock_mono_ms() - f->asked_ms >= AUTHZ_UNKNOWN_MS) {
+    if (f != NULL && !f->known && clock_mono_ms() - f->asked_ms >= AUTHZ_UNKNOWN_MS) {
         return NULL;
     }
     return f;
@@ -30,7 +30,7 @@ const struct authz_fact *authz_memory_fact(const struct authz_memory *m, const c
 
 void authz_memory_store(struct authz_memory *m, const char *id, const struct authz_fact *f) {
     struct authz_fact *copy = malloc(sizeof(*copy));
-    if (!copy) {
+    if (copy == NULL) {
         return;
     }
     *copy = *f;

@@ -42,13 +42,13 @@ bool authz_peers_get(const struct authz_peers *p, uint64_t key, uint64_t now_ms,
     if (key == 0 || p->slots[i].key != key || p->slots[i].until_ms <= now_ms) {
         return false;
     }
-    memcpy(ret_id, p->slots[i].id, sizeof p->slots[i].id);
+    memcpy(ret_id, p->slots[i].id, sizeof(p->slots[i].id));
     return true;
 }
 
 void authz_peers_put(struct authz_peers *p, uint64_t key, uint64_t now_ms, const char *id) {
     size_t i = key % AUTHZ_PEERS_MAX;
-    if (key == 0 || !slice_to_array(slice_str(id), p->slots[i].id, sizeof p->slots[i].id)) {
+    if (key == 0 || !slice_to_array(slice_str(id), p->slots[i].id, sizeof(p->slots[i].id))) {
         return;
     }
     p->slots[i].key = key;

@@ -50,7 +50,7 @@ static int open_process(int proc_fd, pid_t pid) {
 
 bool authz_proc_start_time(struct slice stat_text, uint64_t *ret) {
     const char *end = stat_text.len ? memrchr(stat_text.ptr, ')', stat_text.len) : NULL;
-    if (!end) {
+    if (end == NULL) {
         return false;
     }
     size_t at = (size_t)(end - stat_text.ptr) + 1;

@@ -110,7 +110,7 @@ static void on_answer(void *data, const struct hub_answer *a) {
 /* "Could not update identity tempSensor". The name goes back to the one who sent it. */
 static struct hub_job *job_new(struct http_exchange *x, enum shape shape, const char *what,
                                struct slice name) {
-    struct hub_job *job = calloc(1, sizeof *job);
+    struct hub_job *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         http_reply_error(x, 500, "Out of memory");
         return NULL;
@@ -121,7 +121,7 @@ static struct hub_job *job_new(struct http_exchange *x, enum shape shape, const 
         return NULL;
     }
     job->shape = shape;
-    (void)snprintf(job->operation, sizeof job->operation, "Could not %s%.*s", what,
+    (void)snprintf(job->operation, sizeof(job->operation), "Could not %s%.*s", what,
                    SLICE_ARG(name));
     return job;
 }
@@ -176,10 +176,10 @@ static enum edge_code decode_create(struct slice body, struct identity_body *ret
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     enum edge_code code = json_parse(body, &root, err);
     if (code == EDGE_OK) {
-        code = take_text(root, "moduleId", true, ret->module_id, sizeof ret->module_id, err);
+        code = take_text(root, "moduleId", true, ret->module_id, sizeof(ret->module_id), err);
     }
     if (code == EDGE_OK) {
-        code = take_text(root, "managedBy", false, ret->managed_by, sizeof ret->managed_by, err);
+        code = take_text(root, "managedBy", false, ret->managed_by, sizeof(ret->managed_by), err);
     }
     return code;
 }
@@ -189,17 +189,17 @@ static enum edge_code decode_update(struct slice body, struct identity_body *ret
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     enum edge_code code = json_parse(body, &root, err);
     if (code == EDGE_OK) {
-        code = take_text(root, "generationId", true, ret->generation_id, sizeof ret->generation_id,
+        code = take_text(root, "generationId", true, ret->generation_id, sizeof(ret->generation_id),
                          err);
     }
     if (code == EDGE_OK) {
-        code = take_text(root, "managedBy", false, ret->managed_by, sizeof ret->managed_by, err);
+        code = take_text(root, "managedBy", false, ret->managed_by, sizeof(ret->managed_by), err);
     }
     return code;
 }
 
 static bool take_name(struct http_exchange *x, struct identity_body *ret) {
-    if (slice_to_array(http_exchange_param(x, 0), ret->module_id, sizeof ret->module_id)) {
+    if (slice_to_array(http_exchange_param(x, 0), ret->module_id, sizeof(ret->module_id))) {
         return true;
     }
     http_reply_error(x, 400, "The request parameter `name` is malformed");

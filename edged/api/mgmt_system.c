@@ -22,7 +22,7 @@ static const char *virtualized(void) {
     if (fd < 0) {
         return "unknown";
     }
-    ssize_t len = read(fd, text, sizeof text - 1);
+    ssize_t len = read(fd, text, sizeof(text) - 1);
     if (len <= 0) {
         return "unknown";
     }

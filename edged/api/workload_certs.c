@@ -36,10 +36,10 @@ static enum edge_code check_bundle(struct bundle_job *job) {
     static const char key[] = "PRIVATE KEY-----";
     struct slice text = buf_slice(&job->pem);
 
-    if (!slice_is_utf8_text(text) || memmem(text.ptr, text.len, begin, sizeof begin - 1) == NULL) {
+    if (!slice_is_utf8_text(text) || memmem(text.ptr, text.len, begin, sizeof(begin) - 1) == NULL) {
         return edge_set(&job->err, EDGE_CONFIG, "'%s' holds no PEM certificate", job->path);
     }
-    if (memmem(text.ptr, text.len, key, sizeof key - 1) != NULL) {
+    if (memmem(text.ptr, text.len, key, sizeof(key) - 1) != NULL) {
         return edge_set(&job->err, EDGE_CONFIG,
                         "'%s' holds a private key; it is given to every module, so remove the key",
                         job->path);
@@ -98,7 +98,7 @@ void workload_trust_bundle(struct http_exchange *x) {
                                        "(certificates.trusted_ca_certs in config.yaml)");
         return;
     }
-    struct bundle_job *job = calloc(1, sizeof *job);
+    struct bundle_job *job = calloc(1, sizeof(*job));
     if (job == NULL || (job->path = strdup(api->config->trusted_ca_certs)) == NULL) {
         free(job);
         http_reply_error(x, 500, "Out of memory");

@@ -36,11 +36,11 @@ static void reply_digest(struct http_exchange *x, struct mac_key *key, struct sl
     if (code == EDGE_OK) {
         json_begin(&w, &out);
         json_object_open(&w, NULL);
-        json_add_b64(&w, "digest", digest, sizeof digest);
+        json_add_b64(&w, "digest", digest, sizeof(digest));
         json_object_close(&w);
         code = json_end(&w, &err);
     }
-    secret_wipe(digest, sizeof digest);
+    secret_wipe(digest, sizeof(digest));
     if (code != EDGE_OK) {
         api_error_workload(x, SIGN_FAILED, &err);
     } else {
@@ -65,7 +65,7 @@ static void on_key(void *data, enum edge_code code, struct mac_key *key,
 static void sign_cold(struct http_exchange *x, const struct module_key_id *id, struct buf *data) {
     struct edge_error err;
     struct op op;
-    struct sign_job *job = calloc(1, sizeof *job);
+    struct sign_job *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         http_reply_error(x, 500, "Out of memory");
         return;

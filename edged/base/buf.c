@@ -28,7 +28,7 @@ static void wipe(const struct buf *b, size_t from, size_t to) {
 }
 
 void buf_clear(struct buf *b) {
-    if (!b) {
+    if (b == NULL) {
         return;
     }
     wipe(b, 0, b->cap);
@@ -66,17 +66,17 @@ static bool grow(struct buf *b, size_t need) {
     if (b->sensitive) {
         /* realloc would leave a copy of the old bytes behind. */
         data = malloc(cap);
-        if (data && b->len > 0) {
+        if (data != NULL && b->len > 0) {
             memcpy(data, b->data, b->len);
         }
-        if (data) {
+        if (data != NULL) {
             wipe(b, 0, b->cap);
             free(b->data);
         }
     } else {
         data = realloc(b->data, cap);
     }
-    if (!data) {
+    if (data == NULL) {
         return false;
     }
     b->data = data;

@@ -30,11 +30,11 @@ static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun"
 static struct clock_source fake;
 
 void clock_set_source(const struct clock_source *source) {
-    fake = source ? *source : (struct clock_source){0};
+    fake = source != NULL ? *source : (struct clock_source){0};
 }
 
 uint64_t clock_mono_us(void) {
-    if (fake.mono_us) {
+    if (fake.mono_us != NULL) {
         return fake.mono_us(fake.data);
     }
     struct timespec ts = {0};
@@ -47,7 +47,7 @@ uint64_t clock_mono_ms(void) {
 }
 
 int64_t clock_wall_s(void) {
-    if (fake.wall_s) {
+    if (fake.wall_s != NULL) {
         return fake.wall_s(fake.data);
     }
     struct timespec ts = {0};

@@ -16,7 +16,7 @@ const char *env_get(const char *name) {
 }
 
 void env_each(bool (*fn)(void *data, const char *name, const char *value), void *data) {
-    if (!environ || getauxval(AT_SECURE)) {
+    if (environ == NULL || getauxval(AT_SECURE)) {
         return;
     }
     for (char **entry = environ; *entry; entry++) {

@@ -88,7 +88,7 @@ static EDGE_PRINTF(5, 0) void fill(struct edge_error *err, enum edge_code code,
     if (domain == EDGE_DOMAIN_ERRNO) {
         const char *why = strerrordesc_np((int)native);
         append(text, &len, ": ");
-        append(text, &len, why ? why : "unknown error");
+        append(text, &len, why != NULL ? why : "unknown error");
     }
     err->code = code;
     err->domain = domain;
@@ -97,7 +97,7 @@ static EDGE_PRINTF(5, 0) void fill(struct edge_error *err, enum edge_code code,
 }
 
 enum edge_code edge_set(struct edge_error *err, enum edge_code code, const char *fmt, ...) {
-    if (err) {
+    if (err != NULL) {
         va_list ap;
         va_start(ap, fmt);
         fill(err, code, EDGE_DOMAIN_NONE, 0, fmt, ap);
@@ -108,7 +108,7 @@ enum edge_code edge_set(struct edge_error *err, enum edge_code code, const char 
 
 enum edge_code edge_set_native(struct edge_error *err, enum edge_code code, enum edge_domain domain,
                                int64_t native, const char *fmt, ...) {
-    if (err) {
+    if (err != NULL) {
         va_list ap;
         va_start(ap, fmt);
         fill(err, code, domain, native, fmt, ap);
@@ -177,7 +177,7 @@ static enum edge_code code_of_errno(int errnum) {
 
 enum edge_code edge_set_errno(struct edge_error *err, int errnum, const char *fmt, ...) {
     enum edge_code code = code_of_errno(errnum);
-    if (err) {
+    if (err != NULL) {
         va_list ap;
         va_start(ap, fmt);
         fill(err, code, EDGE_DOMAIN_ERRNO, errnum, fmt, ap);
@@ -187,7 +187,7 @@ enum edge_code edge_set_errno(struct edge_error *err, int errnum, const char *fm
 }
 
 enum edge_code edge_wrap(struct edge_error *err, enum edge_code code, const char *fmt, ...) {
-    if (!err) {
+    if (err == NULL) {
         return code;
     }
     char what[EDGE_ERROR_TEXT_MAX];
@@ -210,7 +210,7 @@ enum edge_code edge_wrap(struct edge_error *err, enum edge_code code, const char
 }
 
 const char *edge_error_text(const struct edge_error *err) {
-    if (!err) {
+    if (err == NULL) {
         return "unknown error";
     }
     return err->text[0] ? err->text : edge_code_name(err->code);
@@ -221,7 +221,7 @@ const char *edge_code_name(enum edge_code code) {
 }
 
 void edge_error_clear(struct edge_error *err) {
-    if (err) {
+    if (err != NULL) {
         memset(err, 0, sizeof(*err));
     }
 }

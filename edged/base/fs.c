@@ -31,7 +31,8 @@
 
 static enum edge_code check_name(const char *name, struct edge_error *err) {
     size_t len = strlen(name);
-    if (len == 0 || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+    if (len == 0 || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0) {
         return edge_set(err, EDGE_INVALID, "not a file name");
     }
     if (len > FILE_NAME_MAX) {
@@ -149,7 +150,7 @@ static bool is_temp_of(const char *entry, const char *name) {
 static DIR *list_open(int dirfd) {
     int fd = openat(dirfd, ".", DIR_FLAGS);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!dir) {
+    if (dir == NULL) {
         edge_cleanup_fd(&fd);
     }
     return dir;
@@ -159,11 +160,11 @@ static DIR *list_open(int dirfd) {
  * the write. */
 static void temp_sweep(int dirfd, const char *name) {
     DIR *dir = list_open(dirfd);
-    if (!dir) {
+    if (dir == NULL) {
         return;
     }
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        if (name ? is_temp_of(e->d_name, name) : is_temp(e->d_name)) {
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        if (name != NULL ? is_temp_of(e->d_name, name) : is_temp(e->d_name)) {
             unlinkat(dirfd, e->d_name, 0);
         }
     }
@@ -355,7 +356,7 @@ enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t 
     if (rc < 0) {
         return edge_set_errno(err, errno, "cannot set '%s' aside", name);
     }
-    if (ret_name && ret_size > 0) {
+    if (ret_name != NULL && ret_size > 0) {
         snprintf(ret_name, ret_size, "%s", aside);
     }
     return sync_dir(dirfd, name, err);
@@ -370,13 +371,13 @@ static enum edge_code list_add(char ***names, size_t *cnt, const char *name,
     /* Room grows at powers of two. */
     if ((*cnt & (*cnt - 1)) == 0) {
         char **more = reallocarray(*names, *cnt > 0 ? *cnt * 2 : 1, sizeof(char *));
-        if (!more) {
+        if (more == NULL) {
             return edge_set(err, EDGE_NOMEM, "out of memory for file names");
         }
         *names = more;
     }
     char *copy = strdup(name);
-    if (!copy) {
+    if (copy == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for file names");
     }
     (*names)[(*cnt)++] = copy;
@@ -386,7 +387,7 @@ static enum edge_code list_add(char ***names, size_t *cnt, const char *name,
 enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,
                        size_t *ret_cnt, struct edge_error *err) {
     DIR *dir = list_open(dirfd);
-    if (!dir) {
+    if (dir == NULL) {
         return edge_set_errno(err, errno, "cannot list a directory");
     }
     enum edge_code code = EDGE_OK;

@@ -19,7 +19,7 @@ enum edge_code json_parse(struct slice text, struct cJSON **ret, struct edge_err
     }
     /* Whatever passes the scan is in cJSON's language, so only memory can be missing. */
     struct cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
-    if (!root) {
+    if (root == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for JSON of %zu bytes", text.len);
     }
     *ret = root;
@@ -32,8 +32,8 @@ void json_free(struct cJSON *node) {
 
 /* Recursion is bounded by JSON_DEPTH_MAX. */
 static void wipe(struct cJSON *node) {
-    for (; node; node = node->next) {
-        if (node->valuestring) {
+    for (; node != NULL; node = node->next) {
+        if (node->valuestring != NULL) {
             secret_wipe(node->valuestring, strlen(node->valuestring));
         }
         wipe(node->child);
@@ -64,12 +64,12 @@ static enum edge_code find(const struct cJSON *obj, const char *name, const stru
     if (!json_is_object(obj)) {
         return edge_set(err, EDGE_PARSE, "member '%s' sought in what is not a JSON object", name);
     }
-    for (const struct cJSON *c = obj->child; c; c = c->next) {
-        if (c->string && strcmp(c->string, name) == 0) {
+    for (const struct cJSON *c = obj->child; c != NULL; c = c->next) {
+        if (c->string != NULL && strcmp(c->string, name) == 0) {
             hit = c;
         }
     }
-    if (!hit || cJSON_IsNull(hit)) {
+    if (hit == NULL || cJSON_IsNull(hit)) {
         return edge_set(err, EDGE_NOT_FOUND, "member '%s' is missing", name);
     }
     *ret = hit;
@@ -178,7 +178,7 @@ struct slice json_str(const struct cJSON *node) {
 }
 
 const struct cJSON *json_first(const struct cJSON *node) {
-    return node ? node->child : NULL;
+    return node != NULL ? node->child : NULL;
 }
 
 const struct cJSON *json_next(const struct cJSON *node) {

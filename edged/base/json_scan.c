@@ -45,7 +45,7 @@ static bool accept(struct scan *s, char c) {
 }
 
 static void skip_blanks(struct scan *s) {
-    while (s->rest.len > 0 && strchr(" \t\r\n", s->rest.ptr[0]) && s->rest.ptr[0] != '\0') {
+    while (s->rest.len > 0 && strchr(" \t\r\n", s->rest.ptr[0]) != NULL && s->rest.ptr[0] != '\0') {
         skip(s, 1);
     }
 }

@@ -27,7 +27,7 @@ static void put_escape(struct json_writer *w, unsigned char c) {
     static const char from[] = "\"\\\b\f\n\r\t";
     static const char to[] = "\"\\bfnrt";
     const char *at = c != '\0' ? strchr(from, c) : NULL;
-    if (at) {
+    if (at != NULL) {
         put(w, "\\", 1);
         put(w, &to[at - from], 1);
     } else {
@@ -76,7 +76,7 @@ static void put_lead(struct json_writer *w, const char *name) {
         put(w, ",", 1);
     }
     w->comma = true;
-    if (name) {
+    if (name != NULL) {
         put_quoted(w, slice_str(name));
         put(w, ":", 1);
     }
@@ -185,11 +185,11 @@ void json_add_node(struct json_writer *w, const char *name, const struct cJSON *
         add_number(w, name, node->valuedouble);
     } else if (cJSON_IsBool(node)) {
         json_add_bool(w, name, cJSON_IsTrue(node));
-    } else if (!node || cJSON_IsNull(node)) {
+    } else if (node == NULL || cJSON_IsNull(node)) {
         json_add_null(w, name);
     } else if (cJSON_IsObject(node) || cJSON_IsArray(node)) {
         container_open(w, name, cJSON_IsObject(node) ? "{" : "[");
-        for (const struct cJSON *c = node->child; c; c = c->next) {
+        for (const struct cJSON *c = node->child; c != NULL; c = c->next) {
             json_add_node(w, c->string, c);
         }
         container_close(w, cJSON_IsObject(node) ? "}" : "]");
@@ -204,7 +204,7 @@ enum edge_code json_end(struct json_writer *w, struct edge_error *err) {
     }
     if (w->code != EDGE_OK) {
         buf_truncate(w->out, w->start);
-        if (err) {
+        if (err != NULL) {
             *err = w->err;
         }
     }

@@ -100,7 +100,7 @@ void log_set_sink(void (*fn)(void *data, enum log_level level, const char *line)
 /* True when the line may go out; *ret_left_out says how many before it did not. */
 static bool limit(struct log_site *site, uint32_t *ret_left_out) {
     *ret_left_out = 0;
-    if (!site) {
+    if (site == NULL) {
         return true;
     }
     uint64_t now = clock_mono_ms();
@@ -193,7 +193,7 @@ void log_write(enum log_level level, struct log_site *site, const char *fmt, ...
                                     left_out);
         }
         size_t priority_len = strlen("<N>");
-        if (sink) {
+        if (sink != NULL) {
             sink(sink_data, level, line + priority_len);
         } else {
             size_t skip = atomic_load(&with_priority) ? 0 : priority_len;

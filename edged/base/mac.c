@@ -39,9 +39,9 @@ static EVP_MAC_CTX *prototype_new(void) {
         OSSL_PARAM_construct_end(),
     };
     EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-    EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
     EVP_MAC_free(mac);
-    if (ctx && !EVP_MAC_init(ctx, any_key, sizeof(any_key), params)) {
+    if (ctx != NULL && !EVP_MAC_init(ctx, any_key, sizeof(any_key), params)) {
         EVP_MAC_CTX_free(ctx);
         ctx = NULL;
     }
@@ -54,10 +54,10 @@ static enum edge_code set_up(struct edge_error *err) {
         return EDGE_OK;
     }
     pthread_mutex_lock(&setup_lock);
-    if (!digest) {
+    if (digest == NULL) {
         digest = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
     }
-    if (digest && !prototype) {
+    if (digest != NULL && prototype == NULL) {
         prototype = prototype_new();
     }
     bool ok = prototype != NULL;
@@ -83,7 +83,7 @@ static EVP_MAC_CTX *keyed(const void *key, size_t key_len) {
     EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(prototype);
     /* NULL would mean "the key you have", also for an empty key. */
     const void *bytes = key_len > 0 ? key : "";
-    if (ctx && !EVP_MAC_init(ctx, bytes, key_len, NULL)) {
+    if (ctx != NULL && !EVP_MAC_init(ctx, bytes, key_len, NULL)) {
         EVP_MAC_CTX_free(ctx);
         ctx = NULL;
     }
@@ -103,7 +103,7 @@ enum edge_code hmac_sha256(const void *key, size_t key_len, const void *data, si
         return code;
     }
     EVP_MAC_CTX *ctx = keyed(key, key_len);
-    bool ok = ctx && finish(ctx, data, len, ret_mac);
+    bool ok = ctx != NULL && finish(ctx, data, len, ret_mac);
     EVP_MAC_CTX_free(ctx);
     return ok ? EDGE_OK : failed(err, "HMAC");
 }
@@ -114,11 +114,11 @@ enum edge_code mac_key_new(const struct secret *key, struct mac_key **ret, struc
         return code;
     }
     struct mac_key *k = calloc(1, sizeof(*k));
-    if (!k) {
+    if (k == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a signing key");
     }
     k->ctx = keyed(key->data, key->len);
-    if (!k->ctx) {
+    if (k->ctx == NULL) {
         mac_key_free(k);
         return failed(err, "setting an HMAC key");
     }
@@ -136,7 +136,7 @@ enum edge_code mac_key_sign(struct mac_key *k, const void *data, size_t len,
 }
 
 void mac_key_free(struct mac_key *k) {
-    if (k) {
+    if (k != NULL) {
         EVP_MAC_CTX_free(k->ctx);
         free(k);
     }

@@ -91,11 +91,11 @@ enum edge_code map_new(size_t max_cnt, void (*free_value)(void *value), struct m
         return edge_set_errno(err, seed_errno, "cannot draw random bytes for a map");
     }
     struct map *m = calloc(1, sizeof(*m));
-    if (!m) {
+    if (m == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a map");
     }
     m->slots = calloc(MAP_SLOTS_MIN, sizeof(struct entry *));
-    if (!m->slots) {
+    if (m->slots == NULL) {
         free(m);
         return edge_set(err, EDGE_NOMEM, "out of memory for a map");
     }
@@ -107,14 +107,14 @@ enum edge_code map_new(size_t max_cnt, void (*free_value)(void *value), struct m
 }
 
 static void value_free(const struct map *m, void *value) {
-    if (m->free_value && value) {
+    if (m->free_value != NULL && value != NULL) {
         m->free_value(value);
     }
 }
 
 void map_clear(struct map *m) {
     for (size_t i = 0; i < m->slot_cnt; i++) {
-        while (m->slots[i]) {
+        while (m->slots[i] != NULL) {
             struct entry *e = m->slots[i];
             m->slots[i] = e->next;
             m->cnt--;
@@ -125,7 +125,7 @@ void map_clear(struct map *m) {
 }
 
 void map_free(struct map *m) {
-    if (m) {
+    if (m != NULL) {
         map_clear(m);
         free(m->slots);
         free(m);
@@ -135,7 +135,7 @@ void map_free(struct map *m) {
 /* The link that points to the entry, or to NULL at the chain's end. */
 static struct entry **find(const struct map *m, struct slice key, uint64_t hash) {
     struct entry **link = &m->slots[hash & (m->slot_cnt - 1)];
-    while (*link &&
+    while (*link != NULL &&
            ((*link)->hash != hash || !slice_eq(slice_make((*link)->key, (*link)->key_len), key))) {
         link = &(*link)->next;
     }
@@ -145,11 +145,11 @@ static struct entry **find(const struct map *m, struct slice key, uint64_t hash)
 static bool grow(struct map *m) {
     size_t slot_cnt = m->slot_cnt * 2;
     struct entry **slots = calloc(slot_cnt, sizeof(struct entry *));
-    if (!slots) {
+    if (slots == NULL) {
         return false;
     }
     for (size_t i = 0; i < m->slot_cnt; i++) {
-        while (m->slots[i]) {
+        while (m->slots[i] != NULL) {
             struct entry *e = m->slots[i];
             m->slots[i] = e->next;
             e->next = slots[e->hash & (slot_cnt - 1)];
@@ -165,7 +165,7 @@ static bool grow(struct map *m) {
 enum edge_code map_put(struct map *m, struct slice key, void *value, struct edge_error *err) {
     uint64_t hash = hash_of(key);
     struct entry *e = *find(m, key, hash);
-    if (e) {
+    if (e != NULL) {
         void *old = e->value;
         e->value = value;
         if (old != value) {
@@ -177,7 +177,7 @@ enum edge_code map_put(struct map *m, struct slice key, void *value, struct edge
         return edge_set(err, EDGE_RANGE, "map is full (%zu entries)", m->max_cnt);
     }
     e = malloc(sizeof(*e) + key.len);
-    if (!e || (m->cnt >= m->slot_cnt && !grow(m))) {
+    if (e == NULL || (m->cnt >= m->slot_cnt && !grow(m))) {
         free(e);
         return edge_set(err, EDGE_NOMEM, "out of memory for a map entry");
     }
@@ -196,13 +196,13 @@ enum edge_code map_put(struct map *m, struct slice key, void *value, struct edge
 
 void *map_get(const struct map *m, struct slice key) {
     const struct entry *e = *find(m, key, hash_of(key));
-    return e ? e->value : NULL;
+    return e != NULL ? e->value : NULL;
 }
 
 /* Takes the entry out of its chain; the caller frees it. */
 static struct entry *unlink_entry(struct map *m, struct entry **link) {
     struct entry *e = *link;
-    if (e) {
+    if (e != NULL) {
         *link = e->next;
         m->cnt--;
     }
@@ -211,7 +211,7 @@ static struct entry *unlink_entry(struct map *m, struct entry **link) {
 
 bool map_remove(struct map *m, struct slice key) {
     struct entry *e = unlink_entry(m, find(m, key, hash_of(key)));
-    if (!e) {
+    if (e == NULL) {
         return false;
     }
     value_free(m, e->value);
@@ -221,7 +221,7 @@ bool map_remove(struct map *m, struct slice key) {
 
 void *map_take(struct map *m, struct slice key) {
     struct entry *e = unlink_entry(m, find(m, key, hash_of(key)));
-    void *value = e ? e->value : NULL;
+    void *value = e != NULL ? e->value : NULL;
     free(e);
     return value;
 }
@@ -233,7 +233,7 @@ size_t map_cnt(const struct map *m) {
 void map_each(struct map *m, bool (*keep)(void *data, struct slice key, void *value), void *data) {
     for (size_t i = 0; i < m->slot_cnt; i++) {
         struct entry **link = &m->slots[i];
-        while (*link) {
+        while (*link != NULL) {
             if (keep(data, slice_make((*link)->key, (*link)->key_len), (*link)->value)) {
                 link = &(*link)->next;
                 continue;

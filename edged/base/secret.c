@@ -26,7 +26,7 @@ enum edge_code secret_heap_init(bool *ret_locked, struct edge_error *err) {
         }
         heap_locked = rc == SECURE_INIT_LOCKED;
     }
-    if (ret_locked) {
+    if (ret_locked != NULL) {
         *ret_locked = heap_locked;
     }
     return EDGE_OK;
@@ -38,14 +38,14 @@ size_t secret_heap_used(void) {
 }
 
 enum edge_code secret_alloc(struct secret *s, size_t len, struct edge_error *err) {
-    if (s->data || s->len > 0) {
+    if (s->data != NULL || s->len > 0) {
         return edge_set(err, EDGE_INVALID, "secret is already in use");
     }
     if (len == 0) {
         return EDGE_OK;
     }
     uint8_t *data = OPENSSL_secure_zalloc(len);
-    if (!data) {
+    if (data == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of locked memory for a secret of %zu bytes", len);
     }
     s->data = data;
@@ -77,7 +77,7 @@ void secret_shrink(struct secret *s, size_t len) {
 }
 
 void secret_clear(struct secret *s) {
-    if (!s) {
+    if (s == NULL) {
         return;
     }
     OPENSSL_secure_clear_free(s->data, s->len);

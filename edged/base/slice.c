@@ -12,7 +12,7 @@ struct slice slice_make(const void *ptr, size_t len) {
 }
 
 struct slice slice_str(const char *text) {
-    return (struct slice){text, text ? strlen(text) : 0};
+    return (struct slice){text, text != NULL ? strlen(text) : 0};
 }
 
 bool slice_eq(struct slice a, struct slice b) {
@@ -68,7 +68,7 @@ struct slice slice_trim(struct slice s) {
 
 ptrdiff_t slice_find(struct slice s, char byte) {
     const char *hit = s.len > 0 ? memchr(s.ptr, byte, s.len) : NULL;
-    return hit ? hit - s.ptr : -1;
+    return hit != NULL ? hit - s.ptr : -1;
 }
 
 bool slice_cut(struct slice s, char sep, struct slice *ret_head, struct slice *ret_rest) {
@@ -167,7 +167,7 @@ char *slice_dup(struct slice s) {
         return NULL;
     }
     char *copy = malloc(s.len + 1);
-    if (copy) {
+    if (copy != NULL) {
         if (s.len > 0) {
             memcpy(copy, s.ptr, s.len);
         }

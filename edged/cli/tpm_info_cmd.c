@@ -83,7 +83,7 @@ static int load_config(const struct options *opt, struct edge_config **ret) {
     if (code != EDGE_OK && opt->config != NULL) {
         char line[1024];
         for (size_t i = 0; i < report.cnt; i++) {
-            config_problem_format(file, &report.items[i], line, sizeof line);
+            config_problem_format(file, &report.items[i], line, sizeof(line));
             (void)fprintf(stderr, "%s\n", line);
         }
         (void)fprintf(stderr, "iotedge tpm info: %s\n", edge_error_text(&err));
@@ -152,7 +152,7 @@ int command_tpm_info(int argc, char **argv) {
     if (status >= 0) {
         return status;
     }
-    struct hsm_tpm_info *info = calloc(1, sizeof *info);
+    struct hsm_tpm_info *info = calloc(1, sizeof(*info));
     const struct hsm_config hc = hsm_settings(&opt, cfg);
     buf_init(&out, TPM_INFO_OUT_MAX);
     enum edge_code code = info == NULL ? edge_set(&err, EDGE_NOMEM, "out of memory")

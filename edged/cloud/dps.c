@@ -71,7 +71,7 @@ static enum edge_code build_url(const struct dps *dps, const char *operation_id,
         code = append_segment(url, dps->registration_id, err);
     }
     if (code == EDGE_OK) {
-        code = buf_append_str(url, operation_id ? "/operations" : "/register", err);
+        code = buf_append_str(url, operation_id != NULL ? "/operations" : "/register", err);
     }
     if (code == EDGE_OK && operation_id != NULL) {
         code = append_segment(url, operation_id, err);
@@ -143,7 +143,8 @@ enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation 
         keys->srk_len > HSM_PUBLIC_MAX) {
         return edge_set(err, EDGE_INVALID, "registration needs both public keys of the TPM");
     }
-    const struct dps_call call = {dps, token ? DPS_JSON_REGISTER : DPS_JSON_CHALLENGE, done, data};
+    const struct dps_call call = {dps, token != NULL ? DPS_JSON_REGISTER : DPS_JSON_CHALLENGE, done,
+                                  data};
     struct buf body;
     buf_init(&body, DPS_REQUEST_MAX);
     enum edge_code code = dps_json_register(dps, keys, &body, err);

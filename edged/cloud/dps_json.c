@@ -110,7 +110,7 @@ static enum edge_code read_blob(struct reading *r, const struct cJSON *obj,
 
 static void read_challenge(struct reading *r, const struct cJSON *root) {
     struct edge_error err = {0};
-    enum edge_code code = root ? read_blob(r, root, &err) : EDGE_NOT_FOUND;
+    enum edge_code code = root != NULL ? read_blob(r, root, &err) : EDGE_NOT_FOUND;
     if (code == EDGE_OK) {
         r->answer->kind = DPS_CHALLENGE;
         return;

@@ -272,7 +272,7 @@ enum edge_code hub_list(struct hub *hub, hub_done_fn *done, void *data, struct o
 enum edge_code hub_get(struct hub *hub, const char *module_id, hub_done_fn *done, void *data,
                        struct op *ret_op, struct edge_error *err) {
     struct hub_call *call;
-    enum edge_code code = call_new(hub, module_id ? module_id : "", &call, err);
+    enum edge_code code = call_new(hub, module_id != NULL ? module_id : "", &call, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -291,7 +291,7 @@ static enum edge_code put(struct hub *hub, const struct hub_module_spec *spec, b
                         HUB_KEY_LEN);
     }
     struct hub_call *call;
-    enum edge_code code = call_new(hub, spec->module_id ? spec->module_id : "", &call, err);
+    enum edge_code code = call_new(hub, spec->module_id != NULL ? spec->module_id : "", &call, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -319,7 +319,7 @@ enum edge_code hub_update(struct hub *hub, const struct hub_module_spec *spec, h
 enum edge_code hub_delete(struct hub *hub, const char *module_id, hub_done_fn *done, void *data,
                           struct op *ret_op, struct edge_error *err) {
     struct hub_call *call;
-    enum edge_code code = call_new(hub, module_id ? module_id : "", &call, err);
+    enum edge_code code = call_new(hub, module_id != NULL ? module_id : "", &call, err);
     if (code != EDGE_OK) {
         return code;
     }

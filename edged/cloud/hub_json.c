@@ -113,7 +113,7 @@ static void read_not_found(struct reading *r) {
 }
 
 static void read_failure_status(struct reading *r) {
-    const char *module = r->ask->module_id ? r->ask->module_id : "";
+    const char *module = r->ask->module_id != NULL ? r->ask->module_id : "";
     int status = r->reply->status;
     switch (status) {
     case 400:

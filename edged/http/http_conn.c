@@ -10,7 +10,7 @@
 #include <string.h>
 
 void http_conn_init(struct http_conn *c) {
-    memset(c, 0, sizeof *c);
+    memset(c, 0, sizeof(*c));
     buf_init(&c->in, HTTP_HEAD_MAX);
     buf_init(&c->body, HTTP_BODY_DEFAULT_MAX);
     buf_init_sensitive(&c->held, HTTP_HELD_MAX);

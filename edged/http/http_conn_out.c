@@ -57,7 +57,7 @@ const char *http_conn_reason(int status) {
 
 /* Only called for what is known to fit: HTTP_OUT_FIXED is several times the largest head. */
 static void put(struct http_conn *c, const void *bytes, size_t len) {
-    if (len > sizeof c->fixed - c->fixed_len) {
+    if (len > sizeof(c->fixed) - c->fixed_len) {
         c->broken = true;
         return;
     }
@@ -75,12 +75,12 @@ static void put_slice(struct http_conn *c, struct slice s) {
 
 static void put_u64(struct http_conn *c, uint64_t value) {
     char digits[20];
-    size_t at = sizeof digits;
+    size_t at = sizeof(digits);
     do {
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    put(c, digits + at, sizeof digits - at);
+    put(c, digits + at, sizeof(digits) - at);
 }
 
 void http_conn_put_continue(struct http_conn *c) {
@@ -139,7 +139,7 @@ void http_conn_answer(struct http_conn *c, const struct http_answer *a, const ch
     if (c->mute || is_head_request(c)) {
         body_len = 0;
     }
-    if (body_len > 0 && body_len <= sizeof c->fixed - c->fixed_len) {
+    if (body_len > 0 && body_len <= sizeof(c->fixed) - c->fixed_len) {
         c->sensitive = c->sensitive || a->body->sensitive;
         put(c, a->body->data, body_len);
     } else if (body_len > 0) {
@@ -213,7 +213,7 @@ bool http_conn_stream_write(struct http_conn *c, struct slice bytes) {
 
 void http_conn_stream_end(struct http_conn *c) {
     static const char last[] = "0\r\n\r\n";
-    if (c->chunked && !c->mute && buf_append(&c->next, last, sizeof last - 1, NULL) != EDGE_OK) {
+    if (c->chunked && !c->mute && buf_append(&c->next, last, sizeof(last) - 1, NULL) != EDGE_OK) {
         c->broken = true;
     }
     c->state = HTTP_CONN_AT_FLUSH;

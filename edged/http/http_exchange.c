@@ -28,7 +28,7 @@ enum edge_code http_exchange_enter(struct http_exchange *x, struct edge_error *e
     struct http_core *core = x->core;
     if (core->slot_free == core->slot_cnt) {
         uint32_t cnt = core->slot_cnt == 0 ? 16 : core->slot_cnt * 2;
-        struct http_slot *slots = reallocarray(core->slots, cnt, sizeof *slots);
+        struct http_slot *slots = reallocarray(core->slots, cnt, sizeof(*slots));
         if (slots == NULL) {
             return edge_set(err, EDGE_NOMEM, "out of memory for a connection");
         }

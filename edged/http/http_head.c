@@ -83,7 +83,7 @@ static bool value_is_clean(struct slice s) {
     size_t i = 0;
     for (; i + 8 <= s.len; i += 8) {
         uint64_t w;
-        memcpy(&w, s.ptr + i, sizeof w);
+        memcpy(&w, s.ptr + i, sizeof(w));
         uint64_t del = w ^ (ones * 0x7f);
         uint64_t suspect = ((w - ones * 0x20) & ~w & high) | ((del - ones) & ~del & high);
         if (suspect != 0 && !all_of(slice_make(s.ptr + i, 8), VALUE)) {
@@ -102,7 +102,7 @@ static int refuse(const char **ret_reason, const char *reason) {
  * here. */
 static bool take_target(struct slice text, struct slice *ret) {
     static const char scheme[] = "http://";
-    const size_t scheme_len = sizeof scheme - 1;
+    const size_t scheme_len = sizeof(scheme) - 1;
     if (text.len == 0 || !all_of(text, PATH)) {
         return false;
     }

@@ -110,7 +110,7 @@ void http_parse_begin(struct http_parse *p, enum http_framing framing, uint64_t 
     p->line_len = 0;
     if (framing == HTTP_FRAMING_CHUNKED) {
         lib_begin(p);
-        if (!lib_expect(p, head, sizeof head - 1, 0)) {
+        if (!lib_expect(p, head, sizeof(head) - 1, 0)) {
             p->state = HTTP_PARSE_AT_END; /* every use fails */
         }
     }

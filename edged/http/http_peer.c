@@ -40,24 +40,24 @@ uint64_t http_peer_parse_start_time(struct slice stat) {
 static uint64_t read_start_time(pid_t pid) {
     char path[32];
     char text[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     int fd EDGE_CLEANUP(edge_cleanup_fd) = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return 0;
     }
-    ssize_t len = read(fd, text, sizeof text);
+    ssize_t len = read(fd, text, sizeof(text));
     return len > 0 ? http_peer_parse_start_time(slice_make(text, (size_t)len)) : 0;
 }
 
 enum edge_code http_peer_read(int fd, struct http_peer *ret, struct edge_error *err) {
     struct ucred cred;
-    socklen_t len = sizeof cred;
+    socklen_t len = sizeof(cred);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
         return edge_set_errno(err, errno, "could not read the peer's credentials");
     }
     struct http_peer peer = {.pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .pidfd = -1};
     int pidfd = -1;
-    len = sizeof pidfd;
+    len = sizeof(pidfd);
     if (cred.pid > 0 && getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) == 0) {
         peer.pidfd = pidfd;
     } else if (cred.pid > 0) {

@@ -124,7 +124,7 @@ static bool find_pair(struct slice query, const char *name, struct slice *ret_va
         }
         key = pair;
         (void)slice_cut(pair, '=', &key, &value);
-        if (decode(key, true, decoded, sizeof decoded, &len) &&
+        if (decode(key, true, decoded, sizeof(decoded), &len) &&
             slice_eq_str(slice_make(decoded, len), name)) {
             *ret_value = value;
             return true;
@@ -145,8 +145,8 @@ static enum edge_code take_version(struct slice query, struct http_match *m,
     char text[VERSION_SHOWN_MAX];
     struct slice value = slice_make(NULL, 0);
     size_t len = 0;
-    if (find_pair(query, "api-version", &value) && !decode(value, true, text, sizeof text, &len)) {
-        len = sizeof text;
+    if (find_pair(query, "api-version", &value) && !decode(value, true, text, sizeof(text), &len)) {
+        len = sizeof(text);
     }
     for (size_t i = 0; i < http_api_version_cnt; i++) {
         if (slice_eq_str(slice_make(text, len), http_api_versions[i])) {

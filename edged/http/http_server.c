@@ -15,7 +15,7 @@
 
 enum edge_code http_server_new(struct loop *l, const struct http_service *service,
                                struct http_server **ret, struct edge_error *err) {
-    struct http_server *s = calloc(1, sizeof *s);
+    struct http_server *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the %s server", service->name);
     }
@@ -180,7 +180,7 @@ static void on_connection(uv_stream_t *stream, int status) {
 static enum edge_code listener_new(struct http_server *s, const struct http_listen_options *opt,
                                    const char *path, struct http_listener **ret,
                                    struct edge_error *err) {
-    struct http_listener *l = calloc(1, sizeof *l);
+    struct http_listener *l = calloc(1, sizeof(*l));
     if (l != NULL && path != NULL) {
         l->path = strdup(path);
     }

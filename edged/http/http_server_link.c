@@ -35,7 +35,7 @@ static struct http_link *link_new(struct http_listener *l) {
         list_remove(&k->node);
         s->spare_cnt--;
     } else {
-        k = malloc(sizeof *k);
+        k = malloc(sizeof(*k));
         if (k == NULL) {
             return NULL;
         }
@@ -156,7 +156,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
     struct http_link *k = handle->data;
     struct http_server *s = k->listener->server;
     (void)suggested;
-    *buf = uv_buf_init((char *)s->input, sizeof s->input);
+    *buf = uv_buf_init((char *)s->input, sizeof(s->input));
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf) {

@@ -20,12 +20,12 @@
 static enum edge_code make_address(const char *path, struct sockaddr_un *ret,
                                    struct edge_error *err) {
     size_t len = strlen(path);
-    if (len == 0 || len >= sizeof ret->sun_path) {
+    if (len == 0 || len >= sizeof(ret->sun_path)) {
         return edge_set(err, EDGE_RANGE,
                         "socket path '%.150s' has %zu bytes, 1 to %zu are possible", path, len,
-                        sizeof ret->sun_path - 1);
+                        sizeof(ret->sun_path) - 1);
     }
-    memset(ret, 0, sizeof *ret);
+    memset(ret, 0, sizeof(*ret));
     ret->sun_family = AF_UNIX;
     memcpy(ret->sun_path, path, len);
     return EDGE_OK;
@@ -50,7 +50,7 @@ static bool is_live(const struct sockaddr_un *addr) {
     if (fd < 0) {
         return true;
     }
-    if (connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0) {
+    if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0) {
         return true;
     }
     return errno != ECONNREFUSED && errno != ENOENT;
@@ -105,7 +105,7 @@ enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
     }
     /* The kernel makes the file with the socket's own mode less the umask: never wider than asked
      * for, not even for a moment. What the umask took is given back before listen. */
-    if (fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&addr, sizeof addr) != 0) {
+    if (fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
         return edge_set_errno(err, errno, "could not bind '%s'", path);
     }
     if (chmod(path, mode) != 0 || lstat(path, &st) != 0) {
@@ -128,7 +128,7 @@ void http_socket_unlink(const char *path, const struct http_socket_file *file) {
 
 static bool has_option(int fd, int option, int want) {
     int value = 0;
-    socklen_t len = sizeof value;
+    socklen_t len = sizeof(value);
     return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == want;
 }
 

@@ -145,7 +145,7 @@ static void make_room(struct module_cache *c, const struct module_cache_key *key
     list_for_each (pos, tmp, &c->lru) {
         struct module_cache_entry *e = LIST_ENTRY(pos, struct module_cache_entry, node);
         if (is_same_module(&e->key, key)) {
-            oldest = oldest ? oldest : e;
+            oldest = oldest != NULL ? oldest : e;
             cnt++;
         }
     }

@@ -69,7 +69,7 @@ static void set_state(struct provisioning *p, enum provisioning_state state) {
     if (p->state.has_current) {
         p->status.result = p->on_previous ? p->state.previous : p->state.current;
     }
-    (void)snprintf(p->status.registration_id, sizeof p->status.registration_id, "%s",
+    (void)snprintf(p->status.registration_id, sizeof(p->status.registration_id), "%s",
                    p->source->ops->registration_id(p->source));
     if (p->events.on_status != NULL) {
         p->events.on_status(p->events.data, &p->status);
@@ -99,14 +99,15 @@ static void drop_unused(struct store_job *job) {
         bool used = (job->state.has_current && g == job->state.current.key_generation) ||
                     (job->state.has_previous && g == job->state.previous.key_generation);
         if (!used && hsm_identity_drop(job->hsm, g, &job->err) != EDGE_OK) {
-            (void)snprintf(job->note, sizeof job->note, "an unused key stays: %s", job->err.text);
+            (void)snprintf(job->note, sizeof(job->note), "an unused key stays: %s", job->err.text);
         }
     }
 }
 
 static void run_load(void *data) {
     struct store_job *job = data;
-    job->code = state_load(job->dir, job->hsm, &job->state, job->note, sizeof job->note, &job->err);
+    job->code =
+        state_load(job->dir, job->hsm, &job->state, job->note, sizeof(job->note), &job->err);
 }
 
 static void run_save(void *data) {
@@ -119,7 +120,7 @@ static void run_save(void *data) {
     struct edge_error err;
     if (job->publish &&
         hsm_identity_publish(job->hsm, job->state.current.key_generation, &err) != EDGE_OK) {
-        (void)snprintf(job->note, sizeof job->note,
+        (void)snprintf(job->note, sizeof(job->note),
                        "the handle for other software was not refreshed: %s", err.text);
     }
 }
@@ -146,7 +147,7 @@ static void store_done(void *data, enum edge_code code) {
 static enum edge_code store(struct provisioning *p, void (*run)(void *data), bool publish,
                             void (*next)(struct provisioning *p, struct store_job *job),
                             struct edge_error *err) {
-    struct store_job *job = calloc(1, sizeof *job);
+    struct store_job *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
@@ -184,8 +185,8 @@ static void announce(struct provisioning *p) {
     const struct provisioning_result *r = p->on_previous ? &p->state.previous : &p->state.current;
     bool moved = p->announced_hub[0] != '\0' && (strcmp(p->announced_hub, r->hub) != 0 ||
                                                  strcmp(p->announced_device, r->device_id) != 0);
-    memcpy(p->announced_hub, r->hub, sizeof p->announced_hub);
-    memcpy(p->announced_device, r->device_id, sizeof p->announced_device);
+    memcpy(p->announced_hub, r->hub, sizeof(p->announced_hub));
+    memcpy(p->announced_device, r->device_id, sizeof(p->announced_device));
     p->announced_key = r->key_generation;
     p->events.on_identity(p->events.data, r, moved);
 }
@@ -236,7 +237,7 @@ static void on_outcome(void *data, const struct source_outcome *o) {
     }
     p->on_previous = false;
     state_advance(&p->state, &o->result);
-    memcpy(p->state.inputs, p->inputs, sizeof p->inputs);
+    memcpy(p->state.inputs, p->inputs, sizeof(p->inputs));
     p->committing = true;
     if (!save(p, true, on_committed)) {
         adopt(p);
@@ -313,7 +314,7 @@ static enum edge_code digest_inputs(const struct edge_config *cfg, char ret[STAT
         code = sha256(text.data, text.len, digest, err);
     }
     if (code == EDGE_OK) {
-        code = hex_encode(digest, sizeof digest, &hex, err);
+        code = hex_encode(digest, sizeof(digest), &hex, err);
     }
     if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), ret, STATE_INPUT_LEN)) {
         code = edge_set(err, EDGE_INTERNAL, "digest does not fit");
@@ -326,7 +327,7 @@ static enum edge_code digest_inputs(const struct edge_config *cfg, char ret[STAT
 enum edge_code provisioning_new(const struct provisioning_deps *deps,
                                 const struct provisioning_events *events, struct provisioning **ret,
                                 struct edge_error *err) {
-    struct provisioning *p = calloc(1, sizeof *p);
+    struct provisioning *p = calloc(1, sizeof(*p));
     if (p == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }

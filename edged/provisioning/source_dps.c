@@ -116,7 +116,7 @@ static void job_done(void *data, enum edge_code code) {
 }
 
 static struct hsm_job *job_new(struct source_dps *s) {
-    struct hsm_job *job = calloc(1, sizeof *job);
+    struct hsm_job *job = calloc(1, sizeof(*job));
     if (job != NULL) {
         job->s = s;
         job->hsm = s->deps.hsm;
@@ -168,8 +168,8 @@ static void assigned(struct source_dps *s, const struct dps_answer *a) {
     struct provisioning_result *r = &s->outcome.result;
     struct hsm_job *job;
 
-    if (!slice_to_array(slice_str(a->hub), r->hub, sizeof r->hub) ||
-        !slice_to_array(slice_str(a->device_id), r->device_id, sizeof r->device_id)) {
+    if (!slice_to_array(slice_str(a->hub), r->hub, sizeof(r->hub)) ||
+        !slice_to_array(slice_str(a->device_id), r->device_id, sizeof(r->device_id))) {
         struct edge_error err;
         (void)edge_set(&err, EDGE_PROTO,
                        "the service assigned a hub or device id that is too long");
@@ -205,7 +205,7 @@ static void poll_later(struct source_dps *s, const struct dps_answer *a) {
         s->has_operation = true;
         s->poll_until_ms = clock_mono_ms() + POLL_LIMIT_MS;
     }
-    memcpy(s->operation_id, a->operation_id, sizeof s->operation_id);
+    memcpy(s->operation_id, a->operation_id, sizeof(s->operation_id));
     if (clock_mono_ms() + delay > s->poll_until_ms) {
         struct edge_error err;
         (void)edge_set(&err, EDGE_TIMEOUT,
@@ -345,14 +345,14 @@ static void run_keys(void *data) {
     if (job->code == EDGE_OK && job->registration_id[0] == '\0') {
         char id[64];
         job->code = hsm_registration_id(job->keys.ek, job->keys.ek_len, id, &job->err);
-        memcpy(job->registration_id, id, sizeof id);
+        memcpy(job->registration_id, id, sizeof(id));
     }
 }
 
 static void on_keys(struct source_dps *s, struct hsm_job *job) {
     struct edge_error err;
     s->keys = job->keys;
-    memcpy(s->registration_id, job->registration_id, sizeof s->registration_id);
+    memcpy(s->registration_id, job->registration_id, sizeof(s->registration_id));
     if (dps_register(&s->dps, &s->keys, NULL, on_first_answer, s, &s->op, &err) != EDGE_OK) {
         fail(s, SOURCE_LOCAL, &err);
     }
@@ -367,7 +367,7 @@ static enum edge_code start(struct source *base, source_done_fn *done, void *dat
     if (job == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
-    memcpy(job->registration_id, s->registration_id, sizeof job->registration_id);
+    memcpy(job->registration_id, s->registration_id, sizeof(job->registration_id));
     job->next = on_keys;
     const struct worker_job work = {.run = run_keys, .done = job_done, .data = job, .urgent = true};
     enum edge_code code = worker_submit(s->deps.worker, &work, &s->op, err);
@@ -379,7 +379,7 @@ static enum edge_code start(struct source *base, source_done_fn *done, void *dat
     s->done_data = data;
     s->canceled = false;
     s->has_operation = false;
-    memset(&s->outcome, 0, sizeof s->outcome);
+    memset(&s->outcome, 0, sizeof(s->outcome));
     return EDGE_OK;
 }
 
@@ -421,7 +421,7 @@ static const struct source_ops dps_ops = {start, cancel, registration_id, free_s
 enum edge_code source_dps_new(const struct provisioning_deps *deps, const char *inputs,
                               struct source **ret, struct edge_error *err) {
     const struct config_provisioning *cfg = &deps->config->provisioning;
-    struct source_dps *s = calloc(1, sizeof *s);
+    struct source_dps *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
@@ -429,9 +429,9 @@ enum edge_code source_dps_new(const struct provisioning_deps *deps, const char *
     s->deps = *deps;
     s->dps = (struct dps){deps->http, cfg->global_endpoint, cfg->scope_id, s->registration_id};
     enum edge_code code = EDGE_OK;
-    if (!slice_to_array(slice_str(inputs), s->inputs, sizeof s->inputs) ||
+    if (!slice_to_array(slice_str(inputs), s->inputs, sizeof(s->inputs)) ||
         !slice_to_array(slice_str(cfg->registration_id), s->registration_id,
-                        sizeof s->registration_id)) {
+                        sizeof(s->registration_id))) {
         code = edge_set(err, EDGE_RANGE, "the registration id is too long");
     }
     if (code == EDGE_OK) {

@@ -49,9 +49,9 @@ static enum edge_code decode_result(const struct cJSON *obj, struct provisioning
                                     struct edge_error *err) {
     struct provisioning_result r = {0};
     int64_t generation = 0;
-    enum edge_code code = take_text(obj, "hub", r.hub, sizeof r.hub, err);
+    enum edge_code code = take_text(obj, "hub", r.hub, sizeof(r.hub), err);
     if (code == EDGE_OK) {
-        code = take_text(obj, "device_id", r.device_id, sizeof r.device_id, err);
+        code = take_text(obj, "device_id", r.device_id, sizeof(r.device_id), err);
     }
     if (code == EDGE_OK) {
         code = json_get_i64(obj, "key_generation", &generation, err);
@@ -97,7 +97,7 @@ enum edge_code state_encode(const struct state *s, struct buf *out, struct edge_
         code = sha256(json.data, json.len, digest, err);
     }
     if (code == EDGE_OK) {
-        code = hex_encode(digest, sizeof digest, out, err);
+        code = hex_encode(digest, sizeof(digest), out, err);
     }
     if (code == EDGE_OK) {
         code = buf_append_byte(out, '\n', err);
@@ -118,7 +118,7 @@ static enum edge_code check_digest(struct slice json, struct slice hex, struct e
     buf_init(&text, DIGEST_LEN);
     enum edge_code code = sha256(json.ptr, json.len, digest, err);
     if (code == EDGE_OK) {
-        code = hex_encode(digest, sizeof digest, &text, err);
+        code = hex_encode(digest, sizeof(digest), &text, err);
     }
     if (code == EDGE_OK && !slice_eq(buf_slice(&text), hex)) {
         code = edge_set(err, EDGE_PARSE, "the checksum does not fit the content");
@@ -158,7 +158,7 @@ static enum edge_code decode_json(struct slice json, struct state *ret, struct e
     if (code == EDGE_OK) {
         code = json_get_opt_str(root, "inputs", &inputs, err);
     }
-    if (code == EDGE_OK && !slice_to_array(inputs, ret->inputs, sizeof ret->inputs)) {
+    if (code == EDGE_OK && !slice_to_array(inputs, ret->inputs, sizeof(ret->inputs))) {
         code = edge_set(err, EDGE_PARSE, "'inputs' is too long");
     }
     if (code == EDGE_OK) {
@@ -210,10 +210,10 @@ enum edge_code state_label_decode(struct slice label, struct provisioning_result
     struct slice text = {0};
     enum edge_code code = json_parse(label, &root, err);
     if (code == EDGE_OK) {
-        code = take_text(root, "hub", r.hub, sizeof r.hub, err);
+        code = take_text(root, "hub", r.hub, sizeof(r.hub), err);
     }
     if (code == EDGE_OK) {
-        code = take_text(root, "device_id", r.device_id, sizeof r.device_id, err);
+        code = take_text(root, "device_id", r.device_id, sizeof(r.device_id), err);
     }
     if (code == EDGE_OK) {
         code = json_get_i64(root, "since", &r.since_wall_s, err);
@@ -221,12 +221,12 @@ enum edge_code state_label_decode(struct slice label, struct provisioning_result
     if (code == EDGE_OK) {
         code = json_get_opt_str(root, "inputs", &text, err);
     }
-    if (code == EDGE_OK && !slice_to_array(text, inputs, sizeof inputs)) {
+    if (code == EDGE_OK && !slice_to_array(text, inputs, sizeof(inputs))) {
         code = edge_set(err, EDGE_PARSE, "'inputs' is too long");
     }
     if (code == EDGE_OK) {
         *ret = r;
-        memcpy(ret_inputs, inputs, sizeof inputs);
+        memcpy(ret_inputs, inputs, sizeof(inputs));
     }
     return code == EDGE_NOT_FOUND ? EDGE_PARSE : code;
 }
@@ -263,7 +263,7 @@ static enum edge_code read_file(int dirfd, struct state *s, char *note, size_t n
         if (is_damage(code)) {
             char aside[128] = "";
             note_add(note, note_size, "the saved state is damaged: ", why.text);
-            code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof aside, err);
+            code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof(aside), err);
             note_add(note, note_size, "kept as ", aside);
         } else if (code != EDGE_OK) {
             code = edge_set(err, code, "reading the saved state: %s", why.text);
@@ -298,7 +298,7 @@ static enum edge_code roll_forward(struct state *s, const struct hsm_identity *k
     }
     r.key_generation = key->generation;
     state_advance(s, &r);
-    memcpy(s->inputs, inputs, sizeof inputs);
+    memcpy(s->inputs, inputs, sizeof(inputs));
     note_add(note, note_size, "completed an interrupted change of identity to hub ", r.hub);
     return EDGE_OK;
 }

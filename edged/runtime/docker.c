@@ -37,7 +37,7 @@ static enum edge_code job_start(struct runtime *rt, struct docker_request *req,
                                 struct edge_error *err) {
     struct docker *d = (struct docker *)rt;
     struct docker_job *own = malloc(sizeof(*own));
-    if (!own) {
+    if (own == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
     }
     *own = *job;
@@ -109,7 +109,7 @@ static enum edge_code docker_list(struct runtime *rt, runtime_containers_fn *don
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_list,
     };
-    if (!req.path) {
+    if (req.path == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
     }
     return job_start(rt, &req, &job, ret_op, err);
@@ -216,7 +216,7 @@ static enum edge_code docker_info(struct runtime *rt, runtime_info_fn *done, voi
 
 static void docker_close(struct runtime *rt, void (*closed)(void *data), void *data) {
     struct docker *d = (struct docker *)rt;
-    if (d->events) {
+    if (d->events != NULL) {
         docker_events_stop(d->events);
     }
     docker_engine_close(d->engine, closed, data);
@@ -242,12 +242,12 @@ enum edge_code docker_new(struct loop *l, struct http_client *http, const char *
                           runtime_event_fn *on_event, void *event_data, struct runtime **ret,
                           struct edge_error *err) {
     struct docker *d = calloc(1, sizeof(*d));
-    if (!d) {
+    if (d == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the container engine's client");
     }
     d->base.ops = &docker_ops;
     enum edge_code code = docker_engine_new(l, http, socket_path, &d->engine, err);
-    if (code == EDGE_OK && on_event) {
+    if (code == EDGE_OK && on_event != NULL) {
         code = docker_events_new(l, d->engine, on_event, event_data, &d->events, err);
     }
     if (code != EDGE_OK) {

@@ -62,11 +62,11 @@ static void ask_version(struct docker_engine *e);
 enum edge_code docker_engine_new(struct loop *l, struct http_client *http, const char *socket_path,
                                  struct docker_engine **ret, struct edge_error *err) {
     struct docker_engine *e = calloc(1, sizeof(*e));
-    if (!e) {
+    if (e == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the container engine's client");
     }
     e->socket_path = strdup(socket_path);
-    if (!e->socket_path) {
+    if (e->socket_path == NULL) {
         free(e);
         return edge_set(err, EDGE_NOMEM, "out of memory for the container engine's client");
     }
@@ -79,7 +79,7 @@ enum edge_code docker_engine_new(struct loop *l, struct http_client *http, const
 }
 
 void docker_engine_free(struct docker_engine *e) {
-    if (e) {
+    if (e != NULL) {
         free(e->socket_path);
         free(e);
     }
@@ -111,7 +111,7 @@ static void tell_closed_later(void *data) {
 }
 
 static void call_free(struct docker_call *c) {
-    if (c) {
+    if (c != NULL) {
         free(c->path);
         free(c->podman_path);
         free(c->second_path);
@@ -224,7 +224,7 @@ static bool is_version_complaint(int status, struct slice body) {
 
 static void on_open(void *data, int status) {
     struct docker_call *c = data;
-    if (c->req.on_open && !c->canceled) {
+    if (c->req.on_open != NULL && !c->canceled) {
         c->req.on_open(c->req.data, status);
     }
 }
@@ -239,7 +239,7 @@ static void on_answer(void *data, const struct http_client_answer *answer);
 static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
     struct docker_engine *e = c->engine;
     struct buf url EDGE_CLEANUP(buf_clear);
-    const char *path = e->podman && c->podman_path ? c->podman_path : c->path;
+    const char *path = e->podman && c->podman_path != NULL ? c->podman_path : c->path;
 
     buf_init(&url, URL_MAX);
     memcpy(c->version, e->version, sizeof(c->version));
@@ -248,7 +248,7 @@ static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
         return code;
     }
     const char *text = buf_cstr(&url);
-    if (!text) {
+    if (text == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
     }
     struct http_client_request req = {
@@ -258,7 +258,7 @@ static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
         .timeout_ms = c->req.timeout_ms,
         .answer_max = DOCKER_ANSWER_MAX,
         .on_open = on_open,
-        .on_data = c->req.on_data ? on_data : NULL,
+        .on_data = c->req.on_data != NULL ? on_data : NULL,
         .on_done = on_answer,
         .data = c,
     };
@@ -319,7 +319,7 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
         submit(c);
         return;
     }
-    if (answer->status >= 500 && c->second_path) {
+    if (answer->status >= 500 && c->second_path != NULL) {
         free(c->path);
         c->path = TAKE_PTR(c->second_path);
         submit(c);
@@ -404,7 +404,7 @@ static enum edge_code read_version(struct docker_engine *e, const struct http_cl
         return explain_unreachable(e, answer->err, err);
     }
     if (answer->code != EDGE_OK) {
-        if (answer->err) {
+        if (answer->err != NULL) {
             *err = *answer->err;
         }
         return answer->code;
@@ -465,7 +465,7 @@ static void ask_version(struct docker_engine *e) {
 /* --- Calls --- */
 
 static bool copy_path(const char *from, char **to) {
-    if (!from) {
+    if (from == NULL) {
         return true;
     }
     *to = strdup(from);
@@ -475,7 +475,8 @@ static bool copy_path(const char *from, char **to) {
 static enum edge_code call_new(struct docker_engine *e, const struct docker_request *req,
                                struct docker_call **ret, struct edge_error *err) {
     struct docker_call *c = calloc(1, sizeof(*c));
-    if (!c || !copy_path(req->path, &c->path) || !copy_path(req->podman_path, &c->podman_path) ||
+    if (c == NULL || !copy_path(req->path, &c->path) ||
+        !copy_path(req->podman_path, &c->podman_path) ||
         !copy_path(req->second_path, &c->second_path)) {
         call_free(c);
         (void)edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
@@ -523,7 +524,7 @@ enum edge_code docker_engine_send(struct docker_engine *e, const struct docker_r
     }
     list_append(&e->calls, &c->node);
     e->call_cnt++;
-    if (ret_op) {
+    if (ret_op != NULL) {
         *ret_op = c->self;
     }
     return EDGE_OK;

@@ -194,7 +194,7 @@ static void on_done(void *data, enum edge_code code, struct slice body,
         ended = ev->stream_err;
     } else if (code == EDGE_OK) {
         edge_set(&ended, EDGE_NET, "the container engine ended its event stream");
-    } else if (err) {
+    } else if (err != NULL) {
         ended = *err;
     }
     lost(ev, &ended);
@@ -212,7 +212,7 @@ static void open_stream(void *data) {
         code = pct_encode(slice_str(filters), PCT_UNRESERVED, &path, &err);
     }
     const char *text = code == EDGE_OK ? buf_cstr(&path) : NULL;
-    if (text) {
+    if (text != NULL) {
         struct docker_request req = {
             .method = "GET",
             .path = text,
@@ -234,7 +234,7 @@ enum edge_code docker_events_new(struct loop *l, struct docker_engine *e,
                                  runtime_event_fn *on_event, void *data, struct docker_events **ret,
                                  struct edge_error *err) {
     struct docker_events *ev = calloc(1, sizeof(*ev));
-    if (!ev) {
+    if (ev == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for the container engine's events");
     }
     ev->loop = l;
@@ -259,7 +259,7 @@ void docker_events_stop(struct docker_events *ev) {
 }
 
 void docker_events_free(struct docker_events *ev) {
-    if (ev) {
+    if (ev != NULL) {
         loop_timer_free(ev->retry);
         docker_splitter_clear(&ev->splitter);
         free(ev);

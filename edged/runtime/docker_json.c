@@ -72,7 +72,7 @@ static enum edge_code read_owned(const struct cJSON *holder, bool *ret, struct e
     if (code != EDGE_OK) {
         return bad(err, "Labels");
     }
-    if (labels) {
+    if (labels != NULL) {
         code = opt(json_get_str(labels, RUNTIME_OWNER_LABEL, &value, NULL));
         if (code != EDGE_OK) {
             return bad(err, "Labels");
@@ -87,7 +87,7 @@ static bool is_podman(const struct cJSON *root) {
     if (json_get_array(root, "Components", &components, NULL) != EDGE_OK) {
         return false;
     }
-    for (const struct cJSON *c = json_first(components); c; c = json_next(c)) {
+    for (const struct cJSON *c = json_first(components); c != NULL; c = json_next(c)) {
         struct slice name = {0};
         if (json_is_object(c) && json_get_str(c, "Name", &name, NULL) == EDGE_OK &&
             slice_starts_with(name, "Podman")) {
@@ -134,7 +134,8 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
         return bad(err, "Names");
     }
     *ret_named = false;
-    for (const struct cJSON *n = names ? json_first(names) : NULL; n; n = json_next(n)) {
+    for (const struct cJSON *n = names != NULL ? json_first(names) : NULL; n != NULL;
+         n = json_next(n)) {
         if (copy_name(json_str(n), c.name)) {
             *ret_named = true;
             break;
@@ -153,7 +154,8 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
 
 static size_t count_elements(const struct cJSON *array) {
     size_t cnt = 0;
-    for (const struct cJSON *n = array ? json_first(array) : NULL; n; n = json_next(n)) {
+    for (const struct cJSON *n = array != NULL ? json_first(array) : NULL; n != NULL;
+         n = json_next(n)) {
         cnt++;
     }
     return cnt;
@@ -164,7 +166,7 @@ static enum edge_code read_entries(const struct cJSON *root, struct runtime_cont
     enum edge_code code = EDGE_OK;
     size_t cnt = 0;
 
-    for (const struct cJSON *n = json_first(root); n && code == EDGE_OK; n = json_next(n)) {
+    for (const struct cJSON *n = json_first(root); n != NULL && code == EDGE_OK; n = json_next(n)) {
         bool named = false;
         code = read_entry(n, &list[cnt], &named, err);
         cnt += named ? 1 : 0;
@@ -191,7 +193,7 @@ enum edge_code docker_json_list(struct slice text, struct runtime_container **re
                         RUNTIME_CONTAINERS_MAX);
     }
     struct runtime_container *list = calloc(cnt + 1, sizeof(*list));
-    if (!list) {
+    if (list == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a list of containers");
     }
     code = read_entries(root, list, &cnt, err);
@@ -267,7 +269,7 @@ static bool find_title(const struct cJSON *root, const char *title, size_t *ret_
     if (json_get_array(root, "Titles", &titles, NULL) != EDGE_OK) {
         return false;
     }
-    for (const struct cJSON *t = json_first(titles); t; t = json_next(t)) {
+    for (const struct cJSON *t = json_first(titles); t != NULL; t = json_next(t)) {
         if (slice_eq_str(json_str(t), title)) {
             *ret_index = index;
             return true;
@@ -281,11 +283,11 @@ static bool read_pid(const struct cJSON *row, size_t index, pid_t *ret) {
     const struct cJSON *cell = json_is_array(row) ? json_first(row) : NULL;
     uint64_t pid;
 
-    while (cell && index > 0) {
+    while (cell != NULL && index > 0) {
         cell = json_next(cell);
         index--;
     }
-    if (!cell || !slice_parse_u64(slice_trim(json_str(cell)), INT32_MAX, &pid) || pid == 0) {
+    if (cell == NULL || !slice_parse_u64(slice_trim(json_str(cell)), INT32_MAX, &pid) || pid == 0) {
         return false;
     }
     *ret = (pid_t)pid;
@@ -294,7 +296,8 @@ static bool read_pid(const struct cJSON *row, size_t index, pid_t *ret) {
 
 static bool read_pids(const struct cJSON *rows, size_t index, pid_t *pids) {
     size_t cnt = 0;
-    for (const struct cJSON *r = rows ? json_first(rows) : NULL; r; r = json_next(r)) {
+    for (const struct cJSON *r = rows != NULL ? json_first(rows) : NULL; r != NULL;
+         r = json_next(r)) {
         if (!read_pid(r, index, &pids[cnt])) {
             return false;
         }
@@ -326,7 +329,7 @@ enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret
                         RUNTIME_PIDS_MAX);
     }
     pid_t *pids = calloc(cnt + 1, sizeof(*pids));
-    if (!pids) {
+    if (pids == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a process list");
     }
     if (!read_pids(rows, index, pids)) {

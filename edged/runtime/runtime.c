@@ -36,7 +36,7 @@ void runtime_close(struct runtime *rt, void (*closed)(void *data), void *data) {
 }
 
 void runtime_free(struct runtime *rt) {
-    if (rt) {
+    if (rt != NULL) {
         rt->ops->free(rt);
     }
 }

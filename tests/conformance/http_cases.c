@@ -296,7 +296,7 @@ const struct http_case http_cases[] = {
      .routed = true},
 };
 
-const size_t http_case_cnt = sizeof http_cases / sizeof http_cases[0];
+const size_t http_case_cnt = sizeof(http_cases) / sizeof(http_cases[0]);
 
 char *http_case_bytes(const struct http_case *c, size_t *ret_len) {
     size_t len = c->head_len + c->fill + c->tail_len;

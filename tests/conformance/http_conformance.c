@@ -88,7 +88,7 @@ static bool server_stop(pid_t pid, int out, char *text, size_t size) {
 
 static int dial(void) {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
         die("connect");
     }
     return fd;
@@ -159,15 +159,16 @@ static void run_case(const struct http_case *c, size_t first, size_t step) {
     talk_receive(&t, fd);
     (void)close(fd);
     http_answers_read(answer, t.got, true, head_only, &answers);
-    http_answers_text(&answers, got, sizeof got);
-    (void)snprintf(want, sizeof want, "%s%s", c->statuses, control ? " 200" : "");
+    http_answers_text(&answers, got, sizeof(got));
+    (void)snprintf(want, sizeof(want), "%s%s", c->statuses, control ? " 200" : "");
     bool good =
         strcmp(want, got) == 0 && answers.problem == NULL && answers.whole && !t.late &&
         (!t.reset || t.broken) &&
         (c->contains == NULL || memmem(answer, t.got, c->contains, strlen(c->contains)) != NULL);
-    (void)snprintf(detail, sizeof detail, "got '%s', expected '%s'%s%s%s%s", got, want,
-                   t.late ? ", timeout" : "", t.reset ? ", reset" : "", answers.problem ? ", " : "",
-                   answers.problem ? answers.problem : "");
+    (void)snprintf(detail, sizeof(detail), "got '%s', expected '%s'%s%s%s%s", got, want,
+                   t.late ? ", timeout" : "", t.reset ? ", reset" : "",
+                   answers.problem != NULL ? ", " : "",
+                   answers.problem != NULL ? answers.problem : "");
     check(good, c->name, detail);
     free(bytes);
 }
@@ -189,7 +190,7 @@ static void run_table(const char *only) {
             run_case(c, 0, 1);
         }
     }
-    check(server_stop(pid, out, text, sizeof text), "the server ends well", text);
+    check(server_stop(pid, out, text, sizeof(text)), "the server ends well", text);
     check(strstr(text, "\"open\":0") != NULL, "no connection is left", text);
 }
 
@@ -222,7 +223,7 @@ static void run_garbage(void) {
         (void)close(fd);
         free(bytes);
     }
-    check(server_stop(pid, out, text, sizeof text), "the server survives garbage", text);
+    check(server_stop(pid, out, text, sizeof(text)), "the server survives garbage", text);
     check(strstr(text, "\"open\":0") != NULL, "no connection is left after garbage", text);
 }
 
@@ -237,7 +238,7 @@ static void run_crowd(void) {
     pid_t pid = server_start(options, &out);
     for (size_t i = 0; i < 20; i++) {
         fds[i] = dial();
-        (void)send(fds[i], request, sizeof request - 1, MSG_NOSIGNAL);
+        (void)send(fds[i], request, sizeof(request) - 1, MSG_NOSIGNAL);
     }
     for (size_t i = 0; i < 20; i++) {
         struct http_answers answers;
@@ -248,9 +249,9 @@ static void run_crowd(void) {
         served += answers.cnt == 1 && answers.statuses[0] == 200 && !t.reset;
         refused += answers.cnt == 1 && answers.statuses[0] == 503 && !t.reset;
     }
-    (void)snprintf(text, sizeof text, "%u served, %u refused", served, refused);
+    (void)snprintf(text, sizeof(text), "%u served, %u refused", served, refused);
     check(served >= 8 && served + refused == 20, "20 at once", text);
-    check(server_stop(pid, out, text, sizeof text), "the server ends well", text);
+    check(server_stop(pid, out, text, sizeof(text)), "the server ends well", text);
 }
 
 /* Sixty-four clients that send a byte now and then do not hold up the sixty-fifth. */
@@ -265,7 +266,7 @@ static void run_slow_clients(void) {
     }
     for (size_t i = 0; i < 20; i++) {
         struct http_answers answers;
-        struct talk t = {.bytes = CONTROL, .len = sizeof CONTROL - 1};
+        struct talk t = {.bytes = CONTROL, .len = sizeof(CONTROL) - 1};
         int fd = dial();
         talk_send(&t, fd, t.len, SIZE_MAX);
         talk_receive(&t, fd);
@@ -282,15 +283,15 @@ static void run_slow_clients(void) {
         http_answers_read(answer, t.got, true, false, &answers);
         check(answers.cnt == 1 && answers.statuses[0] == 408 && !t.reset, "slow client", "no 408");
     }
-    check(server_stop(pid, out, text, sizeof text), "the server ends well", text);
+    check(server_stop(pid, out, text, sizeof(text)), "the server ends well", text);
 }
 
 static long resident_kib(pid_t pid) {
     char path[64], line[256];
     long kib = -1;
-    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     FILE *f = fopen(path, "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         if (strncmp(line, "VmHWM:", 6) == 0) {
             kib = strtol(line + 6, NULL, 10);
         }
@@ -311,17 +312,17 @@ static void run_streams(void) {
     long before = resident_kib(pid);
     for (size_t i = 0; i < 6; i++) {
         fds[i] = dial();
-        (void)send(fds[i], request, sizeof request - 1, MSG_NOSIGNAL);
+        (void)send(fds[i], request, sizeof(request) - 1, MSG_NOSIGNAL);
     }
     (void)poll(NULL, 0, 200);
     long growth = resident_kib(pid) - before;
-    (void)snprintf(text, sizeof text, "%ld KiB more for six stuck readers", growth);
+    (void)snprintf(text, sizeof(text), "%ld KiB more for six stuck readers", growth);
     check(growth < 20 * 1024, "stuck readers are bounded", text);
     for (size_t i = 0; i < 6; i++) {
         (void)close(fds[i]);
     }
     (void)poll(NULL, 0, 50);
-    check(server_stop(pid, out, text, sizeof text), "the server ends well", text);
+    check(server_stop(pid, out, text, sizeof(text)), "the server ends well", text);
     check(strstr(text, "\"gone\":6") != NULL, "sources are told that their readers left", text);
 }
 
@@ -336,7 +337,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     testd_path = argv[1];
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/s.sock", folder);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/s.sock", folder);
     (void)atexit(remove_folder);
     run_table(argc > 2 ? argv[2] : NULL);
     if (argc == 2) {

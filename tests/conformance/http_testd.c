@@ -125,7 +125,7 @@ static void on_later_cancel(void *data) {
 
 /* Answers after ?ms=N; the client's end cancels it. */
 static void on_slow(struct http_exchange *x) {
-    struct later *p = calloc(1, sizeof *p);
+    struct later *p = calloc(1, sizeof(*p));
     if (p == NULL || loop_timer_new(testd.loop, on_later, p, &p->timer, NULL) != EDGE_OK) {
         free(p);
         http_reply_empty(x, 500);
@@ -184,15 +184,15 @@ static void source_gone(void *data) {
 
 /* Streams ?bytes=N in pieces of ?piece=N, one each ?every=MS. */
 static void on_stream(struct http_exchange *x) {
-    struct source *s = calloc(1, sizeof *s);
+    struct source *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         http_reply_empty(x, 500);
         return;
     }
-    uint64_t piece = query_number(x, "piece", sizeof pattern);
+    uint64_t piece = query_number(x, "piece", sizeof(pattern));
     s->x = x;
     s->left = query_number(x, "bytes", 1024 * 1024);
-    s->piece = slice_make(pattern, piece > 0 && piece <= sizeof pattern ? piece : sizeof pattern);
+    s->piece = slice_make(pattern, piece > 0 && piece <= sizeof(pattern) ? piece : sizeof(pattern));
     s->every_ms = query_number(x, "every", 0);
     if (s->every_ms > 0 &&
         loop_timer_new(testd.loop, source_go_on, s, &s->timer, NULL) != EDGE_OK) {
@@ -221,7 +221,7 @@ static void authorize(void *data, struct http_exchange *x, enum http_policy poli
     if (slice_eq_str(module, "good")) {
         http_exchange_allow(x, module);
     } else if (slice_eq_str(module, "later")) {
-        struct later *p = calloc(1, sizeof *p);
+        struct later *p = calloc(1, sizeof(*p));
         if (p != NULL && loop_timer_new(testd.loop, on_verdict, p, &p->timer, NULL) == EDGE_OK) {
             p->exchange = http_exchange_handle(x);
             loop_timer_start(p->timer, 20);
@@ -339,7 +339,7 @@ int main(int argc, char **argv) {
     if (secret_heap_init(NULL, &err) != EDGE_OK) {
         return 1;
     }
-    memset(pattern, 'x', sizeof pattern);
+    memset(pattern, 'x', sizeof(pattern));
     if (start(argv[1], &o, &err) != EDGE_OK) {
         (void)fprintf(stderr, "http_testd: %s\n", edge_error_text(&err));
         return 1;

@@ -25,7 +25,7 @@ static void check_append(const char *text, size_t len, const char *id) {
     char other[RUNTIME_ID_LEN + 1];
     char *longer = malloc(len + sizeof(tail));
 
-    if (!longer) {
+    if (longer == NULL) {
         return;
     }
     memcpy(longer, text, len - 1);
@@ -34,7 +34,7 @@ static void check_append(const char *text, size_t len, const char *id) {
     /* Only where the last line itself names the container; a line that names none may be appended
      * to by others. */
     const char *last = memrchr(text, '\n', len - 1);
-    size_t last_at = last ? (size_t)(last - text) + 1 : 0;
+    size_t last_at = last != NULL ? (size_t)(last - text) + 1 : 0;
     char alone[RUNTIME_ID_LEN + 1];
     if (longer_len <= CGROUP_TEXT_MAX &&
         cgroup_find_container(slice_make(text + last_at, len - last_at), alone) ==

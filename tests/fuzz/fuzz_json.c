@@ -44,7 +44,7 @@ static void ask_every_type(const struct cJSON *obj, const char *name) {
 }
 
 static void walk(const struct cJSON *node) {
-    for (const struct cJSON *c = json_first(node); c; c = json_next(c)) {
+    for (const struct cJSON *c = json_first(node); c != NULL; c = json_next(c)) {
         if (json_is_object(node)) {
             ask_every_type(node, json_name(c));
         }

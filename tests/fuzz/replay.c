@@ -20,7 +20,7 @@ static void run_file(const char *path, size_t size) {
     /* Exactly as long as the file, so that a sanitizer sees the first byte past it. */
     uint8_t *data = malloc(size > 0 ? size : 1);
     FILE *file = fopen(path, "rb");
-    if (!data || !file || fread(data, 1, size, file) != size) {
+    if (data == NULL || file == NULL || fread(data, 1, size, file) != size) {
         fprintf(stderr, "cannot read %s\n", path);
         exit(1);
     }
@@ -44,11 +44,11 @@ static void run_path(const char *path) {
         return;
     }
     DIR *dir = opendir(path);
-    if (!dir) {
+    if (dir == NULL) {
         fprintf(stderr, "cannot list %s\n", path);
         exit(1);
     }
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         char sub[PATH_LEN_MAX];
         if (e->d_name[0] != '.' &&
             (size_t)snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name) < sizeof(sub)) {

@@ -28,7 +28,7 @@ static struct http_exchange x;
 static const struct op handle = {1, 1};
 
 struct http_exchange *fake_exchange(void *context) {
-    memset(&x, 0, sizeof x);
+    memset(&x, 0, sizeof(x));
     x.context = context;
     return &x;
 }

@@ -45,7 +45,7 @@ static void deliver(struct http_client *c, struct pending *p) {
         (void)edge_set(&err, a.code, "scripted failure");
         a.err = &err;
     } else {
-        const char *body = p->answer.body ? p->answer.body : "";
+        const char *body = p->answer.body != NULL ? p->answer.body : "";
         a.status = p->answer.status;
         a.body = slice_make(body, p->answer.body_len ? p->answer.body_len : strlen(body));
         a.retry_after = slice_str(p->answer.retry_after);

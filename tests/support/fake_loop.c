@@ -65,7 +65,7 @@ static int64_t wall_s(void *data) {
 
 void fake_loop_init(void) {
     static const struct clock_source source = {mono_us, wall_s, NULL};
-    memset(&fake, 0, sizeof fake);
+    memset(&fake, 0, sizeof(fake));
     fake.now_ms = START_MS;
     if (op_table_new(OPS_MAX, &fake.ops, NULL) != EDGE_OK) {
         abort();
@@ -105,7 +105,7 @@ enum edge_code loop_post(struct loop *l, void (*fn)(void *data), void *data,
 enum edge_code loop_timer_new(struct loop *l, void (*fn)(void *data), void *data,
                               struct loop_timer **ret, struct edge_error *err) {
     (void)l;
-    struct loop_timer *t = calloc(1, sizeof *t);
+    struct loop_timer *t = calloc(1, sizeof(*t));
     if (t == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
@@ -159,7 +159,7 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
     for (unsigned i = 0; j == NULL; i++) {
         j = fake.jobs[i].used ? NULL : &fake.jobs[i];
     }
-    memset(j, 0, sizeof *j);
+    memset(j, 0, sizeof(*j));
     j->job = *job;
     j->used = true;
     j->seq = ++fake.seq;
@@ -180,7 +180,7 @@ static bool run_post(void) {
     }
     struct post p = fake.posts[0];
     fake.post_cnt--;
-    memmove(&fake.posts[0], &fake.posts[1], fake.post_cnt * sizeof fake.posts[0]);
+    memmove(&fake.posts[0], &fake.posts[1], fake.post_cnt * sizeof(fake.posts[0]));
     p.fn(p.data);
     return true;
 }

@@ -61,7 +61,7 @@ static enum edge_code call_start(struct runtime *rt, const struct call *proto, s
         return edge_set(err, f->refuse, "refused by the test");
     }
     struct call *c = calloc(1, sizeof(*c));
-    if (!c) {
+    if (c == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
     *c = *proto;
@@ -76,7 +76,7 @@ static enum edge_code call_start(struct runtime *rt, const struct call *proto, s
     f->open++;
     f->inspects += proto->kind == KIND_INSPECT ? 1 : 0;
     f->tops += proto->kind == KIND_TOP ? 1 : 0;
-    if (ret_op) {
+    if (ret_op != NULL) {
         *ret_op = c->op;
     }
     return EDGE_OK;

@@ -59,7 +59,7 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
         return edge_set(err, code, "refused by the test");
     }
     struct request *r = calloc(1, sizeof(*r));
-    if (!r) {
+    if (r == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
     snprintf(r->url, sizeof(r->url), "%s %s", req->method, req->url);
@@ -73,7 +73,7 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
     list_append(&transport.requests, &r->node);
     transport.open++;
     transport.count++;
-    if (ret_op) {
+    if (ret_op != NULL) {
         *ret_op = r->op;
     }
     return EDGE_OK;
@@ -119,7 +119,7 @@ static void end(struct request *r, const struct http_client_answer *answer) {
 
 void fake_transport_headers(unsigned index, int status) {
     struct request *r = get(index);
-    if (r->req.on_open) {
+    if (r->req.on_open != NULL) {
         r->req.on_open(r->req.data, status);
     }
 }

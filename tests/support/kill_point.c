@@ -60,9 +60,9 @@ static bool is_fatal(const char *call, const char *detail) {
     unsigned long step = atomic_fetch_add(&steps, 1) + 1;
     if (log_fd >= 0) {
         char line[512];
-        int len = snprintf(line, sizeof line, "%lu %s %s\n", step, call, detail);
+        int len = snprintf(line, sizeof(line), "%lu %s %s\n", step, call, detail);
         if (len > 0) {
-            size_t size = (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
+            size_t size = (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1;
             (void)syscall(SYS_write, log_fd, line, size);
         }
     }

@@ -33,7 +33,7 @@ static void read_answer(int fd) {
         answer[len] = '\0';
         const char *body = strstr(answer, "\r\n\r\n");
         const char *field = strcasestr(answer, "\r\ncontent-length:");
-        if (body && field && field < body) {
+        if (body != NULL && field != NULL && field < body) {
             size_t body_len = strtoul(field + 17, NULL, 10);
             if (len >= (size_t)(body + 4 - answer) + body_len) {
                 printf("%.3s %s\n", answer + 9, body + 4);

@@ -51,7 +51,7 @@ static void begin(struct json_writer *w, struct buf *out, enum edge_code code,
     json_add_cstr(w, "code", code == EDGE_OK ? "ok" : edge_code_name(code));
     if (code != EDGE_OK) {
         json_add_cstr(w, "error", edge_error_text(err));
-        json_add_i64(w, "native", err ? err->native : 0);
+        json_add_i64(w, "native", err != NULL ? err->native : 0);
     }
 }
 
@@ -135,7 +135,7 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
     (void)data;
     begin(&w, &out, EDGE_OK, NULL);
     json_add_cstr(&w, "event", names[event]);
-    json_add_cstr(&w, "id", id ? id : "");
+    json_add_cstr(&w, "id", id != NULL ? id : "");
     print(&w);
 }
 

@@ -23,7 +23,8 @@ struct tmpdir *tmpdir_new(void) {
     struct tmpdir *dir = calloc(1, sizeof(*dir));
     assert_non_null(dir);
     const char *base = env_get("TMPDIR");
-    int n = snprintf(dir->path, sizeof(dir->path), "%s/edge-test-XXXXXX", base ? base : "/tmp");
+    int n =
+        snprintf(dir->path, sizeof(dir->path), "%s/edge-test-XXXXXX", base != NULL ? base : "/tmp");
     assert_true(n > 0 && (size_t)n < sizeof(dir->path));
     assert_non_null(mkdtemp(dir->path));
     dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -39,7 +40,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 }
 
 void tmpdir_free(struct tmpdir *dir) {
-    if (dir) {
+    if (dir != NULL) {
         close(dir->fd);
         nftw(dir->path, remove_one, WALK_FDS, FTW_DEPTH | FTW_PHYS);
         free(dir);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 void http_driver_init(struct http_driver *d) {
-    memset(d, 0, sizeof *d);
+    memset(d, 0, sizeof(*d));
     http_conn_init(&d->conn);
     buf_init(&d->out, 64 * 1024 * 1024);
 }

@@ -66,7 +66,7 @@ static void test_key_store_speaks_of_itself(void **unused) {
     (void)unused;
     static const enum edge_code codes[] = {EDGE_NOT_FOUND, EDGE_EXISTS, EDGE_CONFLICT, EDGE_PARSE,
                                            EDGE_DENIED,    EDGE_HSM,    EDGE_BUSY};
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         struct hub_answer a = {.kind = HUB_LOCAL};
         (void)edge_set(&a.err, codes[i], "DETAIL");
         api_error_key_store(fake_exchange(NULL), "Could not sign", &a.err);

@@ -23,8 +23,8 @@ static char id[RUNTIME_ID_LEN + 1];
 
 static int setup(void **state) {
     (void)state;
-    memset(&peers, 0, sizeof peers);
-    memset(id, 0, sizeof id);
+    memset(&peers, 0, sizeof(peers));
+    memset(id, 0, sizeof(id));
     return 0;
 }
 

@@ -28,11 +28,11 @@ static void add_process(const struct tmpdir *dir, int pid, const char *cgroup, c
     char name[64];
     snprintf(name, sizeof(name), "%d", pid);
     (void)mkdirat(dir->fd, name, 0755);
-    if (cgroup) {
+    if (cgroup != NULL) {
         snprintf(name, sizeof(name), "%d/cgroup", pid);
         tmpdir_write(dir, name, cgroup, strlen(cgroup), 0444);
     }
-    if (stat) {
+    if (stat != NULL) {
         snprintf(name, sizeof(name), "%d/stat", pid);
         tmpdir_write(dir, name, stat, strlen(stat), 0444);
     }

@@ -162,7 +162,7 @@ void __real_free(void *ptr);
 void __wrap_free(void *ptr);
 
 void __wrap_free(void *ptr) {
-    if (ptr && watched && ptr == watched->data) {
+    if (ptr != NULL && watched != NULL && ptr == watched->data) {
         check_zero(ptr, 0, watched->cap);
         wiped_cnt++;
     }
@@ -199,7 +199,7 @@ static void test_unformattable(void **state) {
 static enum edge_code fill(void *data) {
     struct edge_error err = {0};
     struct buf b;
-    if (data) {
+    if (data != NULL) {
         buf_init_sensitive(&b, 300);
     } else {
         buf_init(&b, 300);
@@ -214,7 +214,7 @@ static enum edge_code fill(void *data) {
         }
     }
     assert_true(code == EDGE_OK || (code == EDGE_NOMEM && err.code == EDGE_NOMEM));
-    if (code == EDGE_OK && !buf_cstr(&b)) {
+    if (code == EDGE_OK && buf_cstr(&b) == NULL) {
         code = EDGE_NOMEM;
     }
     buf_clear(&b);
@@ -230,7 +230,7 @@ static enum edge_code terminate(void *data) {
         code = buf_append_byte(&b, 'x', NULL);
     }
     if (code == EDGE_OK) {
-        code = buf_cstr(&b) ? EDGE_OK : EDGE_NOMEM;
+        code = buf_cstr(&b) != NULL ? EDGE_OK : EDGE_NOMEM;
     }
     buf_clear(&b);
     return code;

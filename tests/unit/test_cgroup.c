@@ -145,7 +145,7 @@ static void test_table(void **state) {
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
         char id[RUNTIME_ID_LEN + 1] = "untouched";
         enum cgroup_verdict verdict = cgroup_find_container(slice_str(rows[i].text), id);
-        const char *expected = rows[i].id ? rows[i].id : "untouched";
+        const char *expected = rows[i].id != NULL ? rows[i].id : "untouched";
         if (verdict != rows[i].verdict || strcmp(id, expected) != 0) {
             fail_msg("%s: verdict %d, id '%s'", rows[i].what, (int)verdict, id);
         }

@@ -87,7 +87,7 @@ static void note(enum edge_code code, const struct edge_error *err) {
     got.calls++;
     got.code = code;
     assert_true((code == EDGE_OK) == (err == NULL));
-    if (err) {
+    if (err != NULL) {
         got.err = *err;
         assert_int_equal(err->code, code);
     }
@@ -115,7 +115,7 @@ static void on_info(void *data, enum edge_code code, const struct runtime_info *
                     const struct edge_error *err) {
     (void)data;
     note(code, err);
-    if (info) {
+    if (info != NULL) {
         got.info = *info;
     }
 }

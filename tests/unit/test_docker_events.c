@@ -147,7 +147,7 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
     size_t len = strlen(story);
     assert_ptr_equal(data, story);
     assert_true((id == NULL) == (event == RUNTIME_EVENT_CONNECTED || event == RUNTIME_EVENT_LOST));
-    if (id) {
+    if (id != NULL) {
         assert_string_equal(id, ID_A);
     }
     story[len] = letters[event];

@@ -29,7 +29,7 @@ static void test_everything_still_works(void **unused) {
         assert_string_equal(constant, "constant");
         assert_string_equal(variable, "vVriable");
         assert_int_equal(sha256("x", 1, after, NULL), EDGE_OK);
-        assert_memory_equal(before, after, sizeof before);
+        assert_memory_equal(before, after, sizeof(before));
     }
 }
 

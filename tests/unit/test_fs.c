@@ -32,7 +32,7 @@ static struct {
 } fault;
 
 static bool faulty(const char *call) {
-    if (!fault.call || strcmp(call, fault.call) != 0 || fault.times == 0) {
+    if (fault.call == NULL || strcmp(call, fault.call) != 0 || fault.times == 0) {
         return false;
     }
     if (fault.skip > 0) {

@@ -49,12 +49,12 @@ static void check_outcome(const struct http_case *c, const struct outcome *o) {
     struct http_answers answers;
     char statuses[HTTP_ANSWERS_MAX * 4 + 1];
     http_answers_read((const char *)o->out.data, o->out.len, o->closed, false, &answers);
-    http_answers_text(&answers, statuses, sizeof statuses);
+    http_answers_text(&answers, statuses, sizeof(statuses));
     if (answers.problem != NULL || !answers.whole || strcmp(statuses, c->statuses) != 0 ||
         o->closed != c->closes || (!c->half_close && answers.closing != c->closes)) {
         print_error("case '%s': got '%s'%s, expected '%s'%s; %s\n", c->name, statuses,
                     o->closed ? " and the end" : "", c->statuses, c->closes ? " and the end" : "",
-                    answers.problem ? answers.problem : "");
+                    answers.problem != NULL ? answers.problem : "");
         fail();
     }
     if (c->contains != NULL &&
@@ -113,8 +113,8 @@ static void test_slow_reader_gets_the_same(void **state) {
     http_driver_init(&fast);
     http_driver_init(&slow);
     slow.send_max = 1;
-    http_driver_feed(&fast, bytes, sizeof bytes - 1);
-    http_driver_feed(&slow, bytes, sizeof bytes - 1);
+    http_driver_feed(&fast, bytes, sizeof(bytes) - 1);
+    http_driver_feed(&slow, bytes, sizeof(bytes) - 1);
     assert_int_equal(fast.answers, 2);
     assert_true(slice_eq(buf_slice(&fast.out), buf_slice(&slow.out)));
     http_driver_clear(&fast);
@@ -127,7 +127,7 @@ static void test_input_waits_for_the_answer(void **state) {
     char bytes[HTTP_READ_MAX];
     http_driver_init(&d);
     d.defer = true;
-    http_driver_feed(&d, GET_HEAD GET_HEAD GET_HEAD, 3 * (sizeof GET_HEAD - 1));
+    http_driver_feed(&d, GET_HEAD GET_HEAD GET_HEAD, 3 * (sizeof(GET_HEAD) - 1));
     assert_int_equal(d.requests, 1);
     assert_true(d.owes && http_conn_is_busy(&d.conn) && !http_conn_is_idle(&d.conn));
     assert_true(http_conn_wants_input(&d.conn));
@@ -140,13 +140,13 @@ static void test_input_waits_for_the_answer(void **state) {
     assert_int_equal(d.conn.held.len, 0);
 
     /* Held bytes are bounded: first the driver is told to stop, then the rest is given up. */
-    memset(bytes, 'a', sizeof bytes);
-    http_driver_feed(&d, GET_HEAD, sizeof GET_HEAD - 1);
-    http_driver_feed(&d, bytes, sizeof bytes);
+    memset(bytes, 'a', sizeof(bytes));
+    http_driver_feed(&d, GET_HEAD, sizeof(GET_HEAD) - 1);
+    http_driver_feed(&d, bytes, sizeof(bytes));
     assert_true(http_conn_wants_input(&d.conn));
     http_driver_feed(&d, bytes, 1);
     assert_false(http_conn_wants_input(&d.conn));
-    http_driver_feed(&d, bytes, sizeof bytes);
+    http_driver_feed(&d, bytes, sizeof(bytes));
     assert_int_equal(d.conn.held.len, 0);
     http_driver_answer(&d);
     assert_true(d.closed && d.lingers);
@@ -159,14 +159,14 @@ static void test_end_of_input(void **state) {
     http_driver_init(&d);
     d.defer = true;
     /* While a request is served: it is answered, and the answer says that it is the last. */
-    http_driver_feed(&d, GET_HEAD, sizeof GET_HEAD - 1);
+    http_driver_feed(&d, GET_HEAD, sizeof(GET_HEAD) - 1);
     http_driver_eof(&d);
     assert_false(d.closed);
     http_driver_answer(&d);
     assert_true(d.closed && !d.lingers);
     assert_non_null(memmem(d.out.data, d.out.len, "Connection: close", 17));
     /* What comes after the end is not looked at. */
-    http_driver_feed(&d, GET_HEAD, sizeof GET_HEAD - 1);
+    http_driver_feed(&d, GET_HEAD, sizeof(GET_HEAD) - 1);
     assert_int_equal(d.requests, 1);
     http_driver_clear(&d);
 }
@@ -178,7 +178,7 @@ static void test_early_answer(void **state) {
     const struct http_answer a = {.status = 404, .retry_after_s = 7};
     static const char bytes[] = POST_HEAD "Content-Length: 100\r\n\r\n";
     http_conn_init(&c);
-    http_conn_feed(&c, bytes, sizeof bytes - 1);
+    http_conn_feed(&c, bytes, sizeof(bytes) - 1);
     assert_int_equal(http_conn_next(&c), HTTP_CONN_HEAD);
     http_conn_answer(&c, &a, DRIVER_DATE);
     assert_int_equal(http_conn_next(&c), HTTP_CONN_WAIT);
@@ -212,7 +212,7 @@ static void test_sensitive_bytes_are_wiped(void **state) {
     struct buf body;
     static const char bytes[] = POST_HEAD "Content-Length: 6\r\n\r\nSECRET";
     http_conn_init(&c);
-    http_conn_feed(&c, bytes, sizeof bytes - 1);
+    http_conn_feed(&c, bytes, sizeof(bytes) - 1);
     assert_int_equal(http_conn_next(&c), HTTP_CONN_HEAD);
     http_conn_read_body(&c, 100, true);
     assert_int_equal(http_conn_next(&c), HTTP_CONN_MESSAGE);
@@ -223,10 +223,10 @@ static void test_sensitive_bytes_are_wiped(void **state) {
     const struct http_answer a = {.status = 200, .body = &body};
     http_conn_answer(&c, &a, DRIVER_DATE);
     assert_int_equal(http_conn_output(&c, parts), 1);
-    assert_non_null(memmem(c.fixed, sizeof c.fixed, "ANSWER", 6));
+    assert_non_null(memmem(c.fixed, sizeof(c.fixed), "ANSWER", 6));
     http_conn_sent(&c, parts[0].len);
     assert_int_equal(http_conn_next(&c), HTTP_CONN_WAIT);
-    assert_null(memmem(c.fixed, sizeof c.fixed, "ANSWER", 6));
+    assert_null(memmem(c.fixed, sizeof(c.fixed), "ANSWER", 6));
     assert_null(memmem(c.body.data, c.body.cap, "SECRET", 6));
     assert_true(http_conn_is_idle(&c));
     http_conn_clear(&c);
@@ -240,9 +240,9 @@ static enum edge_code converse(void *data) {
                   "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n" GET_HEAD;
     size_t step = *(size_t *)data;
     http_driver_init(&d);
-    for (size_t pos = 0; pos < sizeof bytes - 1; pos += step) {
+    for (size_t pos = 0; pos < sizeof(bytes) - 1; pos += step) {
         http_driver_feed(&d, bytes + pos,
-                         step < sizeof bytes - 1 - pos ? step : sizeof bytes - 1 - pos);
+                         step < sizeof(bytes) - 1 - pos ? step : sizeof(bytes) - 1 - pos);
     }
     http_answers_read((const char *)d.out.data, d.out.len, d.closed, false, &answers);
     bool good = answers.cnt == 3 && answers.statuses[0] == 200 && answers.statuses[1] == 200 &&
@@ -262,7 +262,7 @@ static enum edge_code hold_back(void *data) {
     (void)data;
     http_driver_init(&d);
     d.defer = true;
-    http_driver_feed(&d, GET_HEAD GET_HEAD, 2 * (sizeof GET_HEAD - 1));
+    http_driver_feed(&d, GET_HEAD GET_HEAD, 2 * (sizeof(GET_HEAD) - 1));
     while (d.owes) {
         http_driver_answer(&d);
     }

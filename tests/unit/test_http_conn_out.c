@@ -110,12 +110,12 @@ static void test_stream(void **state) {
     struct buf out;
     struct http_answers answers;
     char bytes[300];
-    memset(bytes, 's', sizeof bytes);
+    memset(bytes, 's', sizeof(bytes));
     buf_init(&out, 1024 * 1024);
     with_request("GET / HTTP/1.1\r\n\r\n");
     http_conn_stream_begin(&conn, 200, "text/plain", DRIVER_DATE);
     assert_int_equal(http_conn_next(&conn), HTTP_CONN_WAIT);
-    assert_true(http_conn_stream_write(&conn, slice_make(bytes, sizeof bytes)));
+    assert_true(http_conn_stream_write(&conn, slice_make(bytes, sizeof(bytes))));
     assert_true(http_conn_stream_write(&conn, slice_make(bytes, 0)));
     drain(&out, 7);
     assert_true(http_conn_stream_write(&conn, slice_make(bytes, 1)));
@@ -125,7 +125,7 @@ static void test_stream(void **state) {
     drain(&out, 7);
     http_answers_read((const char *)out.data, out.len, false, false, &answers);
     assert_null(answers.problem);
-    assert_true(answers.whole && answers.body_lens[0] == sizeof bytes + 17);
+    assert_true(answers.whole && answers.body_lens[0] == sizeof(bytes) + 17);
     assert_true(contains(&out, "\r\n12c\r\n") && contains(&out, "\r\n10\r\n"));
     assert_int_equal(http_conn_next(&conn), HTTP_CONN_WAIT);
     assert_true(http_conn_is_idle(&conn));

@@ -247,9 +247,9 @@ static void test_verdicts(void **state) {
     world_send(fd, POST_OWN);
     world_turn_until(is_called);
     op_remove(loop_ops(world.loop), op);
-    memset(name, 'n', sizeof name);
+    memset(name, 'n', sizeof(name));
     struct op verdict = handle;
-    http_exchange_allow(http_exchange_from(world.server, verdict), slice_make(name, sizeof name));
+    http_exchange_allow(http_exchange_from(world.server, verdict), slice_make(name, sizeof(name)));
     assert_int_equal(world.calls, 2);
     assert_null(http_exchange_from(world.server, verdict));
     assert_int_equal(canceled, 0);
@@ -277,7 +277,7 @@ static void test_no_authorizer(void **state) {
     struct http_server *ours = world.server;
     (void)state;
     assert_int_equal(http_server_new(world.loop, &service, &world.server, NULL), EDGE_OK);
-    (void)snprintf(world.path, sizeof world.path, "%s", tmpdir_join(world.dir, "bare.sock"));
+    (void)snprintf(world.path, sizeof(world.path), "%s", tmpdir_join(world.dir, "bare.sock"));
     assert_int_equal(http_server_listen_path(world.server, world.path, &opt, NULL), EDGE_OK);
     assert_int_equal(world_ask("GET /agent" WORLD_V " HTTP/1.1\r\n\r\n"), 500);
     world_drain();
@@ -349,7 +349,7 @@ static void on_line(void *data, enum log_level level, const char *line) {
     (void)data;
     (void)level;
     size_t len = strlen(lines);
-    (void)snprintf(lines + len, sizeof lines - len, "%s\n", line);
+    (void)snprintf(lines + len, sizeof(lines) - len, "%s\n", line);
 }
 
 static void test_access_log(void **state) {

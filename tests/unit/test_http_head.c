@@ -86,15 +86,15 @@ static void test_every_byte(void **state) {
         method[1] = target[5] = name[17] = value[25] = end[27] = (char)byte;
         assert_int_equal(http_head_is_token_byte((uint8_t)byte), token);
         assert_int_equal(http_head_is_value_byte((uint8_t)byte), in_value);
-        assert_int_equal(http_head_parse((uint8_t *)method, sizeof method - 1, &h, &reason) == 0,
+        assert_int_equal(http_head_parse((uint8_t *)method, sizeof(method) - 1, &h, &reason) == 0,
                          token);
-        assert_int_equal(http_head_parse((uint8_t *)target, sizeof target - 1, &h, &reason) == 0,
+        assert_int_equal(http_head_parse((uint8_t *)target, sizeof(target) - 1, &h, &reason) == 0,
                          byte > ' ' && byte < 127 && byte != '#');
-        assert_int_equal(http_head_parse((uint8_t *)name, sizeof name - 1, &h, &reason) == 0,
+        assert_int_equal(http_head_parse((uint8_t *)name, sizeof(name) - 1, &h, &reason) == 0,
                          token || byte == ':');
-        assert_int_equal(http_head_parse((uint8_t *)value, sizeof value - 1, &h, &reason) == 0,
+        assert_int_equal(http_head_parse((uint8_t *)value, sizeof(value) - 1, &h, &reason) == 0,
                          in_value);
-        assert_int_equal(http_head_parse((uint8_t *)end, sizeof end - 1, &h, &reason) == 0,
+        assert_int_equal(http_head_parse((uint8_t *)end, sizeof(end) - 1, &h, &reason) == 0,
                          in_value);
     }
 }
@@ -103,12 +103,12 @@ static void test_finds_the_end(void **state) {
     (void)state;
     static const char head[] = "GET / HTTP/1.1\r\nA: b\r\n\r\nrest";
     const uint8_t *bytes = (const uint8_t *)head;
-    const size_t want = sizeof head - 1 - 4;
+    const size_t want = sizeof(head) - 1 - 4;
     size_t len = 0;
     for (size_t have = 0; have < want; have++) {
         assert_int_equal(http_head_find_end(bytes, have, 0, &len), HTTP_HEAD_MORE);
         assert_int_equal(len, 0);
-        assert_int_equal(http_head_find_end(bytes, sizeof head - 1, have, &len), HTTP_HEAD_FOUND);
+        assert_int_equal(http_head_find_end(bytes, sizeof(head) - 1, have, &len), HTTP_HEAD_FOUND);
         assert_int_equal(len, want);
         len = 0;
     }
@@ -127,7 +127,7 @@ static void test_size_limits(void **state) {
     size_t len;
     assert_non_null(bytes);
     memset(bytes, 'a', HTTP_HEAD_MAX + 1);
-    memcpy(bytes, start, sizeof start - 1);
+    memcpy(bytes, start, sizeof(start) - 1);
     assert_int_equal(http_head_find_end(bytes, HTTP_HEAD_MAX - 1, 0, &len), HTTP_HEAD_MORE);
     assert_int_equal(http_head_find_end(bytes, HTTP_HEAD_MAX, 0, &len), HTTP_HEAD_TOO_LARGE);
     memcpy(bytes + HTTP_HEAD_MAX - 4, "\r\n\r\n", 4);

@@ -117,10 +117,10 @@ static void test_long_parameters(void **state) {
             len += unit;
         }
         name[len] = '\0';
-        (void)snprintf(target, sizeof target, "/modules/%s" V, name);
+        (void)snprintf(target, sizeof(target), "/modules/%s" V, name);
         assert_int_equal(find("GET", target), table[i].code);
         /* Too long for a parameter is no reason to hide that there is no such route. */
-        (void)snprintf(target, sizeof target, "/modules/%s/x" V, name);
+        (void)snprintf(target, sizeof(target), "/modules/%s/x" V, name);
         assert_int_equal(find("GET", target), EDGE_NOT_FOUND);
     }
 }
@@ -129,7 +129,7 @@ static void test_versions(void **state) {
     (void)state;
     char target[64];
     for (size_t i = 0; i < http_api_version_cnt; i++) {
-        (void)snprintf(target, sizeof target, "/modules?api-version=%s", http_api_versions[i]);
+        (void)snprintf(target, sizeof(target), "/modules?api-version=%s", http_api_versions[i]);
         assert_int_equal(route("GET", target), 0);
         assert_string_equal(match.version, http_api_versions[i]);
         assert_int_equal(route("PUT", target), i >= 1 ? 1 : -1);
@@ -165,12 +165,12 @@ static void test_bad_versions(void **state) {
     char target[128];
     for (size_t i = 0; i < EDGE_ARRAY_LEN(table); i++) {
         /* Before the route is looked for. */
-        (void)snprintf(target, sizeof target, "/nothing%s", table[i].query);
+        (void)snprintf(target, sizeof(target), "/nothing%s", table[i].query);
         assert_int_equal(find("GET", target), EDGE_INVALID);
         assert_string_equal(err.text, table[i].text);
     }
     /* A long one is not told back whole. */
-    (void)snprintf(target, sizeof target, "/nothing?api-version=%0100d", 1);
+    (void)snprintf(target, sizeof(target), "/nothing?api-version=%0100d", 1);
     assert_int_equal(find("GET", target), EDGE_INVALID);
     assert_int_equal(strlen(err.text), strlen("Invalid API version \"\"") + 64);
 }
@@ -178,7 +178,7 @@ static void test_bad_versions(void **state) {
 static void test_long_query(void **state) {
     (void)state;
     char target[HTTP_QUERY_LEN_MAX + 64];
-    int len = snprintf(target, sizeof target, "/modules" V "&x=");
+    int len = snprintf(target, sizeof(target), "/modules" V "&x=");
     size_t query = (size_t)len - strlen("/modules?");
     memset(target + len, 'a', HTTP_QUERY_LEN_MAX - query + 1);
     target[(size_t)len + HTTP_QUERY_LEN_MAX - query] = '\0';

@@ -179,7 +179,7 @@ static int listening(const char *path) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     memcpy(addr.sun_path, path, strlen(path));
-    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     assert_int_equal(listen(fd, 5), 0);
     return fd;
 }
@@ -188,10 +188,10 @@ static void test_inherited_socket(void **state) {
     (void)state;
     struct edge_error err;
     char first[256], path[256];
-    (void)snprintf(path, sizeof path, "%s", tmpdir_join(world.dir, "inherited.sock"));
+    (void)snprintf(path, sizeof(path), "%s", tmpdir_join(world.dir, "inherited.sock"));
     assert_int_equal(http_server_listen_fd(world.server, listening(path), &many, NULL), EDGE_OK);
-    memcpy(first, world.path, sizeof first);
-    memcpy(world.path, path, sizeof path);
+    memcpy(first, world.path, sizeof(first));
+    memcpy(world.path, path, sizeof(path));
     assert_int_equal(world_ask(GET_HOOK), 200);
     int wrong = open("/dev/null", O_RDONLY);
     assert_int_equal(http_server_listen_fd(world.server, wrong, &many, &err), EDGE_INVALID);
@@ -204,8 +204,8 @@ static void test_inherited_socket(void **state) {
 }
 
 static void name_module(struct http_exchange *x) {
-    world_reply_text(x,
-                     http_exchange_listener_module(x) ? http_exchange_listener_module(x) : "none");
+    world_reply_text(x, http_exchange_listener_module(x) != NULL ? http_exchange_listener_module(x)
+                                                                 : "none");
 }
 
 static void test_listeners_come_and_go(void **state) {
@@ -214,7 +214,7 @@ static void test_listeners_come_and_go(void **state) {
     struct stat st;
     struct edge_error err;
     char path[256];
-    (void)snprintf(path, sizeof path, "%s", tmpdir_join(world.dir, "a/b/module.sock"));
+    (void)snprintf(path, sizeof(path), "%s", tmpdir_join(world.dir, "a/b/module.sock"));
     assert_int_equal(http_server_listen_path(world.server, path, &opt, NULL), EDGE_OK);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0666);
@@ -222,7 +222,7 @@ static void test_listeners_come_and_go(void **state) {
     assert_int_equal(http_server_listen_path(world.server, path, &opt, &err), EDGE_CONFLICT);
 
     world.handler = name_module;
-    memcpy(world.path, path, sizeof path);
+    memcpy(world.path, path, sizeof(path));
     int fd = world_connect();
     world_send(fd, GET_HOOK);
     world_read(fd, 1);
@@ -251,7 +251,7 @@ static enum edge_code serve(void *data) {
     world_send(fd, "POST /own/me" WORLD_V " HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}" GET_HOOK);
     world_turn();
     world.text_len = 0;
-    ssize_t n = recv(fd, world.text, sizeof world.text, 0);
+    ssize_t n = recv(fd, world.text, sizeof(world.text), 0);
     if (n > 0) {
         http_answers_read(world.text, (size_t)n, false, false, &answers);
         assert_null(answers.problem);
@@ -271,7 +271,7 @@ static enum edge_code serve_existing(void *data) {
     int fd = world_connect();
     world_send(fd, "POST /own/me" WORLD_V " HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}" GET_HOOK);
     world_turn();
-    ssize_t n = recv(fd, world.text, sizeof world.text, 0);
+    ssize_t n = recv(fd, world.text, sizeof(world.text), 0);
     if (n > 0) {
         http_answers_read(world.text, (size_t)n, true, false, &answers);
         assert_null(answers.problem);

@@ -112,8 +112,8 @@ static void test_path_length(void **state) {
     int fd = -1;
     (void)state;
     assert_int_equal(http_socket_bind("", 0600, &fd, &file, &err), EDGE_RANGE);
-    memset(path, 'a', sizeof path - 1);
-    path[sizeof path - 1] = '\0';
+    memset(path, 'a', sizeof(path) - 1);
+    path[sizeof(path) - 1] = '\0';
     assert_int_equal(http_socket_bind(path, 0600, &fd, &file, &err), EDGE_RANGE);
     assert_int_equal(fd, -1);
 }
@@ -123,7 +123,7 @@ static void test_unlink_only_our_own(void **state) {
     struct http_socket_file old = file;
     int second = bind_at(state, "v", 0600);
     char from[256];
-    (void)snprintf(from, sizeof from, "%s", tmpdir_join(*state, "v"));
+    (void)snprintf(from, sizeof(from), "%s", tmpdir_join(*state, "v"));
     assert_int_equal(rename(from, tmpdir_join(*state, "u")), 0);
     http_socket_unlink(tmpdir_join(*state, "u"), &old);
     assert_true(exists(state, "u"));

@@ -54,7 +54,7 @@ static void keep(void *data, enum log_level level, const char *line) {
     size_t len = strlen(lines);
     (void)data;
     (void)level;
-    (void)snprintf(lines + len, sizeof lines - len, "%s\n", line);
+    (void)snprintf(lines + len, sizeof(lines) - len, "%s\n", line);
 }
 
 static int setup(void **state) {

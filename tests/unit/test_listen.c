@@ -22,7 +22,7 @@ enum edge_code http_server_listen_path(struct http_server *s, const char *at,
                                        const struct http_listen_options *opt,
                                        struct edge_error *err) {
     (void)s;
-    (void)snprintf(path, sizeof path, "%s", at);
+    (void)snprintf(path, sizeof(path), "%s", at);
     mode = opt->mode;
     return answer == EDGE_OK ? EDGE_OK : edge_set(err, answer, "somebody answers there");
 }

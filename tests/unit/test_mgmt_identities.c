@@ -30,11 +30,11 @@ static struct {
 static enum edge_code called(const char *call, const char *module, const char *managed_by,
                              const char *generation, hub_done_fn *done, void *data,
                              struct edge_error *err) {
-    (void)snprintf(env.call, sizeof env.call, "%s", call);
-    (void)snprintf(env.module, sizeof env.module, "%s", module != NULL ? module : "");
-    (void)snprintf(env.managed_by, sizeof env.managed_by, "%s",
+    (void)snprintf(env.call, sizeof(env.call), "%s", call);
+    (void)snprintf(env.module, sizeof(env.module), "%s", module != NULL ? module : "");
+    (void)snprintf(env.managed_by, sizeof(env.managed_by), "%s",
                    managed_by != NULL ? managed_by : "(none)");
-    (void)snprintf(env.generation, sizeof env.generation, "%s",
+    (void)snprintf(env.generation, sizeof(env.generation), "%s",
                    generation != NULL ? generation : "");
     if (env.code != EDGE_OK) {
         return edge_set(err, env.code, "too many requests in flight");
@@ -79,7 +79,7 @@ const struct provisioning_status *provisioning_get_status(const struct provision
     static struct provisioning_status st;
     (void)p;
     st.has_result = env.has_identity;
-    (void)snprintf(st.last_error.text, sizeof st.last_error.text, "no route to the service");
+    (void)snprintf(st.last_error.text, sizeof(st.last_error.text), "no route to the service");
     return &st;
 }
 
@@ -106,7 +106,7 @@ static struct api api;
 
 static int setup(void **state) {
     (void)state;
-    memset(&env, 0, sizeof env);
+    memset(&env, 0, sizeof(env));
     env.has_identity = true;
     return 0;
 }
@@ -207,7 +207,7 @@ static void test_hub_errors(void **unused) {
     } rows[] = {{HUB_NOT_FOUND, 404}, {HUB_CONFLICT, 409}, {HUB_THROTTLED, 500},
                 {HUB_TRANSIENT, 500}, {HUB_REFUSED, 500},  {HUB_INVALID, 400},
                 {HUB_STALE, 409}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         mgmt_identities_delete(request("m", ""));
         answer(rows[i].kind, NULL, 0);
         assert_int_equal(fake_exchange_status(), rows[i].status);
@@ -223,12 +223,12 @@ static void test_malformed_bodies(void **unused) {
                                          "{\"moduleId\":\"m\",\"managedBy\":5}"};
     static const char *const update[] = {"", "{}", "{\"generationId\":null}",
                                          "{\"generationId\":\"\"}"};
-    for (size_t i = 0; i < sizeof create / sizeof create[0]; i++) {
+    for (size_t i = 0; i < sizeof(create) / sizeof(create[0]); i++) {
         mgmt_identities_create(request("", create[i]));
         assert_int_equal(fake_exchange_status(), 400);
         fake_exchange_end();
     }
-    for (size_t i = 0; i < sizeof update / sizeof update[0]; i++) {
+    for (size_t i = 0; i < sizeof(update) / sizeof(update[0]); i++) {
         mgmt_identities_update(request("m", update[i]));
         assert_int_equal(fake_exchange_status(), 400);
         fake_exchange_end();
@@ -239,12 +239,12 @@ static void test_malformed_bodies(void **unused) {
 static void test_over_long_names(void **unused) {
     (void)unused;
     char name[HUB_ID_MAX + 2], body[256];
-    memset(name, 'a', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
+    memset(name, 'a', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
     mgmt_identities_delete(request(name, ""));
     assert_int_equal(fake_exchange_status(), 400);
     fake_exchange_end();
-    (void)snprintf(body, sizeof body, "{\"moduleId\":\"%s\"}", name);
+    (void)snprintf(body, sizeof(body), "{\"moduleId\":\"%s\"}", name);
     mgmt_identities_create(request("", body));
     assert_int_equal(fake_exchange_status(), 400);
 }

@@ -39,8 +39,8 @@ static struct api api = {.config = &cfg};
 
 static int setup(void **state) {
     (void)state;
-    memset(&env, 0, sizeof env);
-    memset(&cfg, 0, sizeof cfg);
+    memset(&env, 0, sizeof(env));
+    memset(&cfg, 0, sizeof(cfg));
     cfg.provisioning.always_reprovision_on_startup = true;
     return 0;
 }

@@ -52,7 +52,7 @@ static void test_sets(void **state) {
         struct slice s = slice_make(text, 1);
         struct buf out;
         buf_init(&out, OUT_MAX);
-        bool plain = c != 0 && strchr(unreserved, (int)c);
+        bool plain = c != 0 && strchr(unreserved, (int)c) != NULL;
         bool segment = plain || (c != 0 && strchr("!$&'()*+,;:@", (int)c));
         assert_int_equal(pct_encode(s, PCT_UNRESERVED, &out, NULL), EDGE_OK);
         assert_int_equal(out.len, plain ? 1 : 3);

@@ -56,7 +56,7 @@ enum edge_code hsm_attestation_get(struct hsm *h, struct hsm_attestation *ret,
     if (hsm.keys != EDGE_OK) {
         return edge_set(err, hsm.keys, "no TPM");
     }
-    memset(ret, 0, sizeof *ret);
+    memset(ret, 0, sizeof(*ret));
     ret->ek_len = 316;
     ret->srk_len = 284;
     return EDGE_OK;
@@ -89,8 +89,8 @@ enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct
                                         uint64_t *ret_generation, struct edge_error *err) {
     (void)h;
     mark('I');
-    assert_true(slice_to_array(blob, hsm.blob, sizeof hsm.blob));
-    assert_true(slice_to_array(label, hsm.label, sizeof hsm.label));
+    assert_true(slice_to_array(blob, hsm.blob, sizeof(hsm.blob)));
+    assert_true(slice_to_array(label, hsm.label, sizeof(hsm.label)));
     if (hsm.import != EDGE_OK) {
         return edge_set(err, hsm.import, "disk full");
     }
@@ -117,7 +117,7 @@ static void minted(void *data) {
     (void)data;
     char token[32];
     struct edge_error err;
-    (void)snprintf(token, sizeof token, "token-%u", ++hsm.tokens);
+    (void)snprintf(token, sizeof(token), "token-%u", ++hsm.tokens);
     if (hsm.token != EDGE_OK) {
         (void)edge_set(&err, hsm.token, "the TPM is away");
         minting.done(minting.data, hsm.token, NULL, &err);
@@ -149,8 +149,8 @@ static enum edge_code send(const struct dps *dps, const char *token, dps_done_fn
     assert_null(sent.done);
     sent.done = done;
     sent.data = data;
-    (void)snprintf(sent.token, sizeof sent.token, "%s", token != NULL ? token : "");
-    (void)snprintf(sent.id, sizeof sent.id, "%s", dps->registration_id);
+    (void)snprintf(sent.token, sizeof(sent.token), "%s", token != NULL ? token : "");
+    (void)snprintf(sent.id, sizeof(sent.id), "%s", dps->registration_id);
     *ret_op = OP_NONE;
     return EDGE_OK;
 }
@@ -169,7 +169,7 @@ enum edge_code dps_operation(const struct dps *dps, const char *operation_id, co
                              struct edge_error *err) {
     (void)err;
     mark('P');
-    (void)snprintf(sent.operation, sizeof sent.operation, "%s", operation_id);
+    (void)snprintf(sent.operation, sizeof(sent.operation), "%s", operation_id);
     return send(dps, token, done, data, ret_op);
 }
 
@@ -197,9 +197,9 @@ static void start(void) {
 
 static int setup(void **state) {
     (void)state;
-    memset(&sent, 0, sizeof sent);
-    memset(&hsm, 0, sizeof hsm);
-    memset(&env, 0, sizeof env);
+    memset(&sent, 0, sizeof(sent));
+    memset(&hsm, 0, sizeof(hsm));
+    memset(&env, 0, sizeof(env));
     steps[0] = '\0';
     fake_loop_init();
     env.cfg.provisioning.global_endpoint = (char *)"https://dps.example";
@@ -415,7 +415,7 @@ static void test_cancel_in_each_wait(void **unused) {
 static enum edge_code one_registration(void *data) {
     (void)data;
     steps[0] = '\0';
-    memset(&hsm, 0, sizeof hsm);
+    memset(&hsm, 0, sizeof(hsm));
     env.done = 0;
     enum edge_code code = env.source->ops->start(env.source, on_done, NULL, NULL);
     fake_loop_run();

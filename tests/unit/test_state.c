@@ -35,7 +35,7 @@ enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDEN
     if (store.code != EDGE_OK) {
         return edge_set(err, store.code, "no key store");
     }
-    memcpy(ret, store.keys, sizeof store.keys);
+    memcpy(ret, store.keys, sizeof(store.keys));
     *ret_cnt = store.cnt;
     return EDGE_OK;
 }
@@ -44,7 +44,7 @@ static char dir[64];
 
 static int setup(void **state) {
     (void)state;
-    memset(&store, 0, sizeof store);
+    memset(&store, 0, sizeof(store));
     strcpy(dir, "/tmp/edge-state-XXXXXX");
     return mkdtemp(dir) == NULL;
 }
@@ -62,8 +62,8 @@ static int teardown(void **state) {
 static struct provisioning_result result(const char *hub, uint64_t generation, bool proven) {
     struct provisioning_result r = {
         .key_generation = generation, .since_wall_s = 1700000000, .proven = proven};
-    (void)snprintf(r.hub, sizeof r.hub, "%s", hub);
-    (void)snprintf(r.device_id, sizeof r.device_id, "dev-01");
+    (void)snprintf(r.hub, sizeof(r.hub), "%s", hub);
+    (void)snprintf(r.device_id, sizeof(r.device_id), "dev-01");
     return r;
 }
 
@@ -74,7 +74,7 @@ static void add_key(uint64_t generation, const char *hub) {
     assert_int_equal(state_label_encode(&r, "abcd", &label, NULL), EDGE_OK);
     struct hsm_identity *k = &store.keys[store.cnt++];
     k->generation = generation;
-    assert_true(slice_to_array(buf_slice(&label), k->label, sizeof k->label));
+    assert_true(slice_to_array(buf_slice(&label), k->label, sizeof(k->label)));
     buf_clear(&label);
 }
 
@@ -131,7 +131,7 @@ static void test_nothing_saved(void **unused) {
     (void)unused;
     struct state s;
     char note[128];
-    assert_int_equal(state_load(dir, NULL, &s, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &s, note, sizeof(note), NULL), EDGE_OK);
     assert_false(s.has_current || s.has_previous);
     assert_string_equal(note, "");
 }
@@ -144,10 +144,10 @@ static void test_saved_and_loaded(void **unused) {
     add_key(3, "a.example");
     add_key(4, "b.example");
     assert_int_equal(state_save(dir, &s, NULL), EDGE_OK);
-    (void)snprintf(path, sizeof path, "%s/%s", dir, STATE_FILE);
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, STATE_FILE);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
     assert_same(&back.current, &s.current);
     assert_same(&back.previous, &s.previous);
     assert_string_equal(note, "");
@@ -160,7 +160,7 @@ static void test_key_newer_than_state_completes_the_change(void **unused) {
     add_key(3, "a.example");
     add_key(4, "b.example");
     assert_int_equal(state_save(dir, &s, NULL), EDGE_OK);
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
     assert_string_equal(back.current.hub, "b.example");
     assert_int_equal(back.current.key_generation, 4);
     assert_false(back.current.proven);
@@ -184,7 +184,7 @@ static void test_lost_state_file_is_rebuilt_from_labels(void **unused) {
     struct state back;
     char note[128];
     add_key(7, "a.example");
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
     assert_true(back.has_current);
     assert_string_equal(back.current.hub, "a.example");
     assert_int_equal(back.current.key_generation, 7);
@@ -197,11 +197,11 @@ static void test_damaged_state_file_is_set_aside(void **unused) {
     unsigned kept = 0;
     add_key(4, "b.example");
     assert_int_equal(state_save(dir, &s, NULL), EDGE_OK);
-    (void)snprintf(path, sizeof path, "%s/%s", dir, STATE_FILE);
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, STATE_FILE);
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "XXXX", 4, 80), 4);
     close(fd);
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
     assert_string_equal(back.current.hub, "b.example");
     assert_non_null(strstr(note, "damaged"));
     DIR *d = opendir(dir);
@@ -218,7 +218,7 @@ static void test_missing_current_key_falls_back(void **unused) {
     char note[256];
     add_key(3, "a.example");
     assert_int_equal(state_save(dir, &s, NULL), EDGE_OK);
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
     assert_true(back.has_current);
     assert_false(back.has_previous);
     assert_string_equal(back.current.hub, "a.example");
@@ -234,14 +234,14 @@ static void test_foreign_labels_are_ignored(void **unused) {
                                          "{\"hub\":5}",
                                          "{\"hub\":\"h\",\"device_id\":\"\"}",
                                          "{\"hub\":\"h\",\"device_id\":\"d\",\"since\":\"x\"}"};
-    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
         struct state back;
         char note[128];
-        memset(&store, 0, sizeof store);
+        memset(&store, 0, sizeof(store));
         store.cnt = 1;
         store.keys[0].generation = 9;
-        (void)snprintf(store.keys[0].label, sizeof store.keys[0].label, "%s", labels[i]);
-        assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, NULL), EDGE_OK);
+        (void)snprintf(store.keys[0].label, sizeof(store.keys[0].label), "%s", labels[i]);
+        assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
         assert_false(back.has_current);
     }
 }
@@ -252,7 +252,7 @@ static void test_key_store_failure_is_reported(void **unused) {
     struct edge_error err;
     char note[128];
     store.code = EDGE_HSM;
-    assert_int_equal(state_load(dir, NULL, &back, note, sizeof note, &err), EDGE_HSM);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), &err), EDGE_HSM);
     assert_string_equal(err.text, "no key store");
 }
 
@@ -270,7 +270,7 @@ static enum edge_code save_and_load(void *data) {
     (void)data;
     enum edge_code code = state_save(dir, &s, NULL);
     if (code == EDGE_OK) {
-        code = state_load(dir, NULL, &back, note, sizeof note, NULL);
+        code = state_load(dir, NULL, &back, note, sizeof(note), NULL);
     }
     if (code == EDGE_OK) {
         assert_int_equal(back.current.key_generation, 4); /* a newer key is never passed over */

@@ -20,7 +20,7 @@ static struct buf out;
 
 static int setup(void **state) {
     (void)state;
-    memset(&info, 0, sizeof info);
+    memset(&info, 0, sizeof(info));
     strcpy(info.tcti, "device:/dev/tpmrm0");
     strcpy(info.node, "/dev/tpmrm0");
     strcpy(info.manufacturer, "IBM");

@@ -25,9 +25,9 @@ static struct {
 } env;
 
 static void note(const struct module_key_id *id) {
-    assert_true(slice_to_array(id->module, env.module, sizeof env.module));
-    assert_true(slice_to_array(id->key_id, env.key_id, sizeof env.key_id));
-    assert_true(slice_to_array(id->generation, env.generation, sizeof env.generation));
+    assert_true(slice_to_array(id->module, env.module, sizeof(env.module)));
+    assert_true(slice_to_array(id->key_id, env.key_id, sizeof(env.key_id)));
+    assert_true(slice_to_array(id->generation, env.generation, sizeof(env.generation)));
 }
 
 struct mac_key *module_keys_cached(struct module_keys *k, const struct module_key_id *id) {
@@ -86,7 +86,7 @@ static struct api api;
 static int setup(void **state) {
     (void)state;
     struct secret s = {0};
-    memset(&env, 0, sizeof env);
+    memset(&env, 0, sizeof(env));
     env.has_identity = true;
     assert_int_equal(secret_copy(&s, "0123456789abcdef0123456789abcdef", 32, NULL), EDGE_OK);
     assert_int_equal(mac_key_new(&s, &env.key, NULL), EDGE_OK);
@@ -184,7 +184,7 @@ static void test_malformed_bodies(void **unused) {
         "{\"keyId\":\"primary\",\"algo\":\"HMACSHA256\",\"data\":\"aGVsbG8=\"} x",
     };
     env.warm = true;
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         sign(bodies[i]);
         assert_int_equal(fake_exchange_status(), 400);
         assert_non_null(strstr(fake_exchange_text(), "Request body is malformed"));
