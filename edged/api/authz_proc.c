@@ -5,6 +5,8 @@
  */
 #include "api/authz_proc.h"
 
+#include "base/proc_stat.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STAT_MAX              4096
-#define STAT_START_AFTER_COMM 20 /* fields from the state (3) to the start time (22) */
+#define STAT_MAX 4096
 
 static enum edge_code peer_gone(struct edge_error *err) {
     return edge_set(err, EDGE_CONFLICT, "the process that connected has exited");
@@ -48,27 +49,6 @@ static int open_process(int proc_fd, pid_t pid) {
     return openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-bool authz_proc_start_time(struct slice stat_text, uint64_t *ret) {
-    const char *end = stat_text.len ? memrchr(stat_text.ptr, ')', stat_text.len) : NULL;
-    if (end == NULL) {
-        return false;
-    }
-    size_t at = (size_t)(end - stat_text.ptr) + 1;
-    struct slice rest = slice_make(stat_text.ptr + at, stat_text.len - at);
-    struct slice field = {0};
-
-    if (!slice_starts_with(rest, " ")) {
-        return false;
-    }
-    rest = slice_make(rest.ptr + 1, rest.len - 1);
-    for (unsigned i = 0; i < STAT_START_AFTER_COMM; i++) {
-        if (!slice_cut(rest, ' ', &field, &rest)) {
-            return false;
-        }
-    }
-    return slice_parse_u64(field, UINT64_MAX, ret);
-}
-
 static enum edge_code verify_pidfd(int pidfd, struct edge_error *err) {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
     int n;
@@ -82,7 +62,7 @@ static enum edge_code verify_pidfd(int pidfd, struct edge_error *err) {
 static bool read_start(int process_fd, uint64_t *ret) {
     char text[STAT_MAX];
     ssize_t len = process_fd < 0 ? -1 : read_file(process_fd, "stat", text, sizeof(text));
-    return len >= 0 && authz_proc_start_time(slice_make(text, (size_t)len), ret);
+    return len >= 0 && proc_stat_start_time(slice_make(text, (size_t)len), ret);
 }
 
 bool authz_proc_read_start(int proc_fd, pid_t pid, uint64_t *ret) {

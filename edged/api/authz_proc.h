@@ -31,8 +31,4 @@ enum edge_code authz_proc_verify(int proc_fd, const struct http_peer *peer,
 /* The start time of the process that has this number now; false when it cannot be read. */
 bool authz_proc_read_start(int proc_fd, pid_t pid, uint64_t *ret);
 
-/* Start time, field 22 of a /proc/PID/stat text (proc(5)); false when malformed. The command name
- * in it is the process's own choice and may contain anything. */
-bool authz_proc_start_time(struct slice stat_text, uint64_t *ret);
-
 #endif

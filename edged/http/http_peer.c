@@ -6,6 +6,8 @@
  */
 #include "http/http_peer.h"
 
+#include "base/proc_stat.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,37 +18,20 @@
 #define SO_PEERPIDFD 77
 #endif
 
-#define START_TIME_FIELD 22 /* of /proc/PID/stat, counted from 1 */
-
-uint64_t http_peer_parse_start_time(struct slice stat) {
-    size_t at = stat.len;
-    uint64_t value = 0;
-    while (at > 0 && stat.ptr[at - 1] != ')') {
-        at--;
-    }
-    if (at == 0 || at == stat.len) {
-        return 0;
-    }
-    /* The last ')' ends the second field. */
-    struct slice rest = slice_make(stat.ptr + at + 1, stat.len - at - 1), field = rest;
-    for (unsigned number = 3; number <= START_TIME_FIELD; number++) {
-        if (!slice_cut(rest, ' ', &field, &rest)) {
-            return 0;
-        }
-    }
-    return slice_parse_u64(field, UINT64_MAX, &value) ? value : 0;
-}
-
 static uint64_t read_start_time(pid_t pid) {
     char path[32];
     char text[1024];
+    uint64_t start_time;
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     int fd EDGE_CLEANUP(edge_cleanup_fd) = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return 0;
     }
     ssize_t len = read(fd, text, sizeof(text));
-    return len > 0 ? http_peer_parse_start_time(slice_make(text, (size_t)len)) : 0;
+    if (len <= 0 || !proc_stat_start_time(slice_make(text, (size_t)len), &start_time)) {
+        return 0;
+    }
+    return start_time;
 }
 
 enum edge_code http_peer_read(int fd, struct http_peer *ret, struct edge_error *err) {

@@ -14,8 +14,4 @@ enum edge_code http_peer_read(int fd, struct http_peer *ret, struct edge_error *
 /* Closes the pidfd. */
 void http_peer_clear(struct http_peer *p);
 
-/* Start time (clock ticks after boot) from the text of /proc/PID/stat; 0 when malformed. The
- * command name may contain blanks and parentheses. */
-uint64_t http_peer_parse_start_time(struct slice stat);
-
 #endif

@@ -4,6 +4,7 @@
  * were.
  */
 #include "api/authz_proc.h"
+#include "base/proc_stat.h"
 #include "support/tmpdir.h"
 
 #include <setjmp.h>
@@ -35,34 +36,6 @@ static void add_process(const struct tmpdir *dir, int pid, const char *cgroup, c
     if (stat != NULL) {
         snprintf(name, sizeof(name), "%d/stat", pid);
         tmpdir_write(dir, name, stat, strlen(stat), 0444);
-    }
-}
-
-static void test_start_time_text(void **state) {
-    static const struct {
-        const char *text;
-        bool ok;
-        uint64_t value;
-    } rows[] = {
-        {"42 (sleep) " TAIL "7777 1 2 3\n", true, 7777},
-        {"42 (a) S 1 9) " TAIL "7777 1 2\n", true, 7777},
-        {"42 () ) ((\n) " TAIL "18446744073709551615 1\n", true, UINT64_MAX},
-        {"42 (sleep) " TAIL "18446744073709551616 1\n", false, 0},
-        {"42 (sleep) " TAIL "7777", false, 0},
-        {"42 (sleep) " TAIL "-5 1\n", false, 0},
-        {"42 (sleep)" TAIL "7777 1\n", false, 0},
-        {"42 (sleep) S 1 2\n", false, 0},
-        {"42 sleep " TAIL "7777 1\n", false, 0},
-        {")", false, 0},
-        {"", false, 0},
-    };
-    (void)state;
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        uint64_t value = 0;
-        bool ok = authz_proc_start_time(slice_str(rows[i].text), &value);
-        if (ok != rows[i].ok || value != rows[i].value) {
-            fail_msg("row %zu: %d, %llu", i, ok, (unsigned long long)value);
-        }
     }
 }
 
@@ -180,7 +153,7 @@ static void test_real_process(void **state) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t len = read(fd, text, sizeof(text));
     close(fd);
-    assert_true(len > 0 && authz_proc_start_time(slice_make(text, (size_t)len), &peer.start_time));
+    assert_true(len > 0 && proc_stat_start_time(slice_make(text, (size_t)len), &peer.start_time));
     struct http_peer without = peer;
     without.pidfd = -1;
 
@@ -200,7 +173,6 @@ static void test_real_process(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_start_time_text),
         cmocka_unit_test_setup_teardown(test_start_time_unchanged, tmpdir_setup, tmpdir_teardown),
         cmocka_unit_test_setup_teardown(test_recycled_number, tmpdir_setup, tmpdir_teardown),
         cmocka_unit_test_setup_teardown(test_pidfd_rules, tmpdir_setup, tmpdir_teardown),

@@ -67,34 +67,10 @@ static void test_not_a_socket(void **state) {
     (void)close(fd);
 }
 
-static void test_start_time(void **state) {
-    (void)state;
-#define TAIL " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 "
-    static const struct {
-        const char *text;
-        uint64_t want;
-    } table[] = {
-        {"12 (edged)" TAIL "4711 0 0", 4711},
-        {"12 (a ) b (c))" TAIL "4711 0 0", 4711},
-        {"12 () 1 2)" TAIL "18446744073709551615 0", UINT64_MAX},
-        {"12 (edged)" TAIL "18446744073709551616 0", 0},
-        {"12 (edged)" TAIL "-5 0", 0},
-        {"12 (edged)" TAIL "4711", 0},
-        {"12 (edged) S 1 2", 0},
-        {"12 (edged)", 0},
-        {"12 edged S 1", 0},
-        {"", 0},
-    };
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(table); i++) {
-        assert_true(http_peer_parse_start_time(slice_str(table[i].text)) == table[i].want);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_credentials),
         cmocka_unit_test(test_not_a_socket),
-        cmocka_unit_test(test_start_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
