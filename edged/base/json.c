@@ -13,7 +13,12 @@
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
 enum edge_code json_parse(struct slice text, struct cJSON **ret, struct edge_error *err) {
-    enum edge_code code = json_scan(text, err);
+    return json_parse_within(text, JSON_NODES_MAX, ret, err);
+}
+
+enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
+                                 struct edge_error *err) {
+    enum edge_code code = json_scan_within(text, nodes_max, err);
     if (code != EDGE_OK) {
         return code;
     }

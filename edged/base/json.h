@@ -25,6 +25,11 @@ struct cJSON;
 enum edge_code json_parse(struct slice text, struct cJSON **ret,
                           struct edge_error *err) EDGE_NODISCARD;
 
+/* The same with a cap of the caller's, at most JSON_NODES_MAX: for requests of known shape, whose
+ * sender must not make us build a tree that is a hundred times as large as his text. */
+enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
+                                 struct edge_error *err) EDGE_NODISCARD;
+
 /* Frees a tree; wipes its strings first if `sensitive`. NULL allowed. */
 void json_free(struct cJSON *node);
 void json_free_sensitive(struct cJSON *node);

@@ -15,6 +15,7 @@ struct scan {
     uint64_t objects; /* bit d-1: the container at depth d is an object */
     unsigned depth;
     size_t node_cnt;
+    size_t node_max;
 };
 
 enum expect {
@@ -167,8 +168,8 @@ static enum edge_code open_container(struct scan *s, bool is_object, enum expect
 }
 
 static enum edge_code scan_value(struct scan *s, enum expect *ret_next, struct edge_error *err) {
-    if (++s->node_cnt > JSON_NODES_MAX) {
-        return edge_set(err, EDGE_RANGE, "more than %d JSON values", JSON_NODES_MAX);
+    if (++s->node_cnt > s->node_max) {
+        return edge_set(err, EDGE_RANGE, "more than %zu JSON values", s->node_max);
     }
     char c = peek(s);
     if (c == '{' || c == '[') {
@@ -227,7 +228,11 @@ static enum edge_code scan_step(struct scan *s, enum expect *state, struct edge_
 }
 
 enum edge_code json_scan(struct slice text, struct edge_error *err) {
-    struct scan s = {.rest = text};
+    return json_scan_within(text, JSON_NODES_MAX, err);
+}
+
+enum edge_code json_scan_within(struct slice text, size_t nodes_max, struct edge_error *err) {
+    struct scan s = {.rest = text, .node_max = nodes_max};
     enum expect state = EXPECT_VALUE;
     enum edge_code code = EDGE_OK;
     skip_blanks(&s);

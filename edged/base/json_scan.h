@@ -16,4 +16,8 @@
  * position: PARSE, RANGE. */
 enum edge_code json_scan(struct slice text, struct edge_error *err) EDGE_NODISCARD;
 
+/* The same with another cap on the number of values. */
+enum edge_code json_scan_within(struct slice text, size_t nodes_max,
+                                struct edge_error *err) EDGE_NODISCARD;
+
 #endif

@@ -202,6 +202,17 @@ static void test_sensitive_strings_are_wiped(void **state) {
     assert_non_null(scoped);
 }
 
+/* The caller's own cap; names of members are no values. */
+static void test_cap_on_values(void **state) {
+    (void)state;
+    struct edge_error err;
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    struct slice text = SLICE_LIT("{\"a\":[1,2],\"b\":3}");
+    assert_int_equal(json_parse_within(text, 4, &root, &err), EDGE_RANGE);
+    assert_null(root);
+    assert_int_equal(json_parse_within(text, 5, &root, &err), EDGE_OK);
+}
+
 static enum edge_code parse_all(void *data) {
     struct edge_error err = {0};
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
@@ -223,7 +234,7 @@ int main(void) {
         cmocka_unit_test(test_optional_string), cmocka_unit_test(test_objects_arrays_booleans),
         cmocka_unit_test(test_integers),        cmocka_unit_test(test_last_duplicate_counts),
         cmocka_unit_test(test_iteration),       cmocka_unit_test(test_sensitive_strings_are_wiped),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_cap_on_values),   cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
