@@ -302,9 +302,10 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
     if (w->stopping) {
         return edge_set(err, EDGE_CANCELED, "thread '%s' is stopping", w->name);
     }
-    if (worker_queue_len(w) >= WORKER_QUEUE_MAX) {
+    uint32_t max = WORKER_QUEUE_MAX + (job->urgent ? WORKER_URGENT_ROOM : 0);
+    if (worker_queue_len(w) >= max) {
         return edge_set(err, EDGE_BUSY, "the queue of thread '%s' is full (%u jobs)", w->name,
-                        (unsigned)WORKER_QUEUE_MAX);
+                        (unsigned)max);
     }
     struct worker_item *item = calloc(1, sizeof(*item));
     if (item == NULL) {

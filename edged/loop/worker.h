@@ -13,7 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WORKER_QUEUE_MAX 64
+#define WORKER_QUEUE_MAX   64
+#define WORKER_URGENT_ROOM 8 /* places beyond that, for urgent jobs only */
 
 struct worker;
 
@@ -27,7 +28,8 @@ struct worker_job {
     void (*done)(void *data, enum edge_code code);
     void *data;
     uint32_t queue_timeout_ms; /* longest wait in the queue; 0: no limit */
-    bool urgent; /* goes before jobs that are not; for token renewal, not for modules */
+    bool urgent; /* goes before jobs that are not, also into a full queue; for token renewal, not
+                    for modules */
 };
 
 enum edge_code worker_new(struct loop *l, const char *name, struct worker **ret,

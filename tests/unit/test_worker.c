@@ -237,11 +237,21 @@ static void test_full_queue(void **state) {
     assert_int_equal(worker_submit(f->worker, &extra.spec, &op, &err), EDGE_BUSY);
     assert_false(op_is_set(op));
     assert_non_null(strstr(err.text, "full"));
-    op_cancel(loop_ops(f->loop), jobs[5].op); /* makes room at once */
+    struct job urgent[WORKER_URGENT_ROOM + 1];
+    for (size_t i = 0; i <= WORKER_URGENT_ROOM; i++) {
+        urgent[i] = make_job(f, '!');
+        urgent[i].spec.urgent = true;
+        urgent[i].spec.data = &urgent[i];
+        assert_int_equal(worker_submit(f->worker, &urgent[i].spec, &urgent[i].op, &err),
+                         i < WORKER_URGENT_ROOM ? EDGE_OK : EDGE_BUSY);
+    }
+    for (size_t i = 5; i <= 5 + WORKER_URGENT_ROOM; i++) {
+        op_cancel(loop_ops(f->loop), jobs[i].op); /* makes room at once */
+    }
     put(&extra);
     gate_open(&f->gate);
     loop_run(f->loop);
-    assert_int_equal(f->done_cnt, WORKER_QUEUE_MAX + 2);
+    assert_int_equal(f->done_cnt, WORKER_QUEUE_MAX + 2 + WORKER_URGENT_ROOM);
     assert_int_equal(jobs[5].code, EDGE_CANCELED);
     assert_int_equal(extra.code, EDGE_OK);
 }
