@@ -244,7 +244,7 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
         code = provisioning_start(d->provisioning, err);
     }
     if (code == EDGE_OK) {
-        key_store_warm_up(d->worker, d->hsm);
+        key_store_warm_up(d->worker, d->hsm, d->keys_dir);
     }
     return code;
 }

@@ -4,12 +4,19 @@
  */
 #include "key_store.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define FILES_MAX 256
 
 struct warm_up {
     struct hsm *hsm;
+    const char *keys_dir;
+    char damaged[256]; /* names of files that were set aside */
     enum hsm_state state;
     enum edge_code code;
     struct edge_error err;
@@ -34,6 +41,26 @@ enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_di
     return hsm_open(&hc, ret, err);
 }
 
+/* The key store sets aside what it cannot read and goes on; an operator should hear of it until the
+ * file is gone. */
+static void look_for_damage(struct warm_up *job) {
+    int dirfd EDGE_CLEANUP(edge_cleanup_fd) = -1;
+    char **names = NULL;
+    size_t cnt = 0, len = 0;
+    if (fs_dir_open(job->keys_dir, false, 0, &dirfd, NULL) != EDGE_OK ||
+        fs_list(dirfd, "", FILES_MAX, &names, &cnt, NULL) != EDGE_OK) {
+        return;
+    }
+    for (size_t i = 0; i < cnt; i++) {
+        if (strstr(names[i], ".damaged-") != NULL && len < sizeof job->damaged) {
+            int n = snprintf(job->damaged + len, sizeof job->damaged - len, "%s%s",
+                             len > 0 ? ", " : "", names[i]);
+            len += n > 0 ? (size_t)n : 0;
+        }
+    }
+    fs_names_free(names, cnt);
+}
+
 static void run(void *data) {
     struct warm_up *job = data;
     uint8_t fingerprint[HSM_FINGERPRINT_LEN];
@@ -42,6 +69,7 @@ static void run(void *data) {
         job->code = hsm_root_fingerprint(job->hsm, fingerprint, &job->err);
     }
     job->state = hsm_get_state(job->hsm);
+    look_for_damage(job);
 }
 
 static void done(void *data, enum edge_code code) {
@@ -52,16 +80,21 @@ static void done(void *data, enum edge_code code) {
         log_error("The key store is not usable (%s): %s", hsm_state_name(job->state),
                   edge_error_text(&job->err));
     }
+    if (job->damaged[0] != '\0') {
+        log_warn("Damaged files of the key store were set aside in %s: %s",
+                 log_quote_str(job->keys_dir), job->damaged);
+    }
     free(job);
 }
 
-void key_store_warm_up(struct worker *w, struct hsm *h) {
+void key_store_warm_up(struct worker *w, struct hsm *h, const char *keys_dir) {
     struct edge_error err;
     struct warm_up *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         return;
     }
     job->hsm = h;
+    job->keys_dir = keys_dir;
     const struct worker_job work = {.run = run, .done = done, .data = job};
     if (worker_submit(w, &work, NULL, &err) != EDGE_OK) {
         log_warn("The key store is not warmed up: %s", edge_error_text(&err));

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "fake_loop.h"
+#include "support/tmpdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 static struct hsm_config opened;
 static enum edge_code start_code;
 static char lines[1024];
+static const char *dir = "/nonexistent";
 
 enum edge_code hsm_open(const struct hsm_config *cfg, struct hsm **ret, struct edge_error *err) {
     (void)err;
@@ -95,7 +97,7 @@ static void test_settings_reach_the_key_store(void **unused) {
 
 static void test_ready(void **unused) {
     (void)unused;
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
     assert_string_equal(lines, "");
     fake_loop_run();
     assert_non_null(strstr(lines, "ready"));
@@ -104,16 +106,30 @@ static void test_ready(void **unused) {
 static void test_unusable_says_why_and_how_to_mend_it(void **unused) {
     (void)unused;
     start_code = EDGE_DENIED;
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
     fake_loop_run();
     assert_non_null(strstr(lines, "no_permission"));
     assert_non_null(strstr(lines, "add the user to group 'tss'"));
 }
 
+static void test_damaged_files_are_named(void **unused) {
+    (void)unused;
+    struct tmpdir *keys = tmpdir_new();
+    dir = keys->path;
+    tmpdir_write(keys, "pins.damaged-1700000000", "x", 1, 0600);
+    tmpdir_write(keys, "module-root", "x", 1, 0600);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
+    fake_loop_run();
+    assert_non_null(strstr(lines, "pins.damaged-1700000000"));
+    assert_null(strstr(lines, "module-root"));
+    tmpdir_free(keys);
+    dir = "/nonexistent";
+}
+
 static void test_full_queue(void **unused) {
     (void)unused;
     fake_worker_fail(EDGE_BUSY);
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
     fake_worker_fail(EDGE_OK);
     assert_non_null(strstr(lines, "not warmed up"));
 }
@@ -125,6 +141,7 @@ int main(void) {
         T(test_settings_reach_the_key_store),
         T(test_ready),
         T(test_unusable_says_why_and_how_to_mend_it),
+        T(test_damaged_files_are_named),
         T(test_full_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
