@@ -59,11 +59,11 @@ static const struct row tpm_rows[] = {
     {TPM2_RC_COMMAND_CODE, {EDGE_UNSUPPORTED, HSM_STATE_READY, TPM_RECOVERY_NONE,
         "this TPM does not know the command"}},
     {TPM2_RC_OBJECT_MEMORY, {EDGE_BUSY, HSM_STATE_BUSY, TPM_RECOVERY_FLUSH,
-        "the TPM has no free object slot; another program left objects loaded (use the kernel's "
-        "resource manager /dev/tpmrm0, or tpm2_flushcontext -t)"}},
+        "the TPM has no free object slot; a program without a resource manager left objects loaded: "
+        "remove them (tpm2_flushcontext -t -T device:/dev/tpm0) and let it use /dev/tpmrm0"}},
     {TPM2_RC_SESSION_MEMORY, {EDGE_BUSY, HSM_STATE_BUSY, TPM_RECOVERY_FLUSH,
-        "the TPM has no free session slot; another program left sessions open (use the kernel's "
-        "resource manager /dev/tpmrm0, or tpm2_flushcontext -l)"}},
+        "the TPM has no free session slot; a program without a resource manager left sessions open: "
+        "remove them (tpm2_flushcontext -l -T device:/dev/tpm0) and let it use /dev/tpmrm0"}},
     {TPM2_RC_MEMORY, {EDGE_BUSY, HSM_STATE_BUSY, TPM_RECOVERY_FLUSH,
         "the TPM is out of memory"}},
     {TPM2_RC_SESSION_HANDLES, {EDGE_BUSY, HSM_STATE_BUSY, TPM_RECOVERY_FLUSH,

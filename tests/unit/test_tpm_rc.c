@@ -100,12 +100,25 @@ static void any_value_is_described(void **state) {
     assert_int_equal(tpm_rc_set(NULL, 0x921, "x"), EDGE_HSM);
 }
 
+/* Only the bare node shows what is in the way of those who use the resource manager. */
+static void full_slots_are_freed_on_the_bare_node(void **state) {
+    struct edge_error err;
+
+    (void)state;
+    assert_int_equal(tpm_rc_set(&err, TPM2_RC_OBJECT_MEMORY, "TPM2_ReadPublic"), EDGE_BUSY);
+    assert_non_null(strstr(err.text, "tpm2_flushcontext -t -T device:/dev/tpm0"));
+    assert_int_equal(tpm_rc_set(&err, TPM2_RC_SESSION_MEMORY, "TPM2_StartAuthSession"), EDGE_BUSY);
+    assert_non_null(strstr(err.text, "tpm2_flushcontext -l -T device:/dev/tpm0"));
+    assert_non_null(strstr(err.text, "(0x903)")); /* the text is not cut off */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base_of_every_form),
         cmocka_unit_test(meanings),
         cmocka_unit_test(transient),
         cmocka_unit_test(any_value_is_described),
+        cmocka_unit_test(full_slots_are_freed_on_the_bare_node),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
