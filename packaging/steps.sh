@@ -38,6 +38,20 @@ missing_packages() {
     done
 }
 
+# Services of the packages are not wanted here: what is needed is started by hand with data of its own. A file of
+# this name that somebody else made stays as it is.
+POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK="# edged set-up: no service while packages are installed"
+
+forbid_services() {
+    [ -e "$POLICY" ] && return 0
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" >"$POLICY" && chmod 755 "$POLICY"
+}
+
+allow_services() {
+    ! grep -qsxF "$POLICY_MARK" "$POLICY" || rm -f "$POLICY"
+}
+
 install_packages() {
     local missing
     mapfile -t missing < <(missing_packages "$@")
@@ -47,17 +61,13 @@ install_packages() {
         return 1
     fi
     printf 'installing: %s\n' "${missing[*]}"
-    # Services of the packages are not wanted here: what is needed is started by hand with data of its own.
-    printf '#!/bin/sh\nexit 101\n' >"$LOG_DIR/policy-rc.d"
-    local blocked=no
-    if [ ! -e /usr/sbin/policy-rc.d ]; then
-        install -m 755 "$LOG_DIR/policy-rc.d" /usr/sbin/policy-rc.d
-        blocked=yes
-    fi
-    local status=0
-    DEBIAN_FRONTEND=noninteractive apt-get -q update &&
-        DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "${missing[@]}" ||
-        status=1
-    [ "$blocked" = yes ] && rm -f /usr/sbin/policy-rc.d
-    return "$status"
+    # In a shell of its own, so that an interrupted installation clears up as well.
+    (
+        trap allow_services EXIT
+        trap 'exit 130' HUP INT TERM
+        export DEBIAN_FRONTEND=noninteractive
+        # An earlier installation may have been interrupted, and a fresh machine may be busy with its updates.
+        forbid_services && dpkg --configure -a && apt-get -q update &&
+            apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"
+    )
 }
