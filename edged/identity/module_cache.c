@@ -49,8 +49,17 @@ bool module_cache_key_eq(const struct module_cache_key *a, const struct module_c
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-static bool is_same_module(const struct module_cache_key *a, const struct module_cache_key *b) {
-    return a->module_len == b->module_len && memcmp(a->bytes, b->bytes, 1 + a->module_len) == 0;
+static struct slice bare_module(const struct module_cache_key *key) {
+    struct slice name = slice_make(key->bytes + 1, key->module_len);
+    while (slice_starts_with(name, "$")) {
+        name = slice_make(name.ptr + 1, name.len - 1);
+    }
+    return name;
+}
+
+bool module_cache_is_same_module(const struct module_cache_key *a,
+                                 const struct module_cache_key *b) {
+    return slice_eq(bare_module(a), bare_module(b));
 }
 
 static struct slice key_slice(const struct module_cache_key *key) {
@@ -144,7 +153,7 @@ static void make_room(struct module_cache *c, const struct module_cache_key *key
     size_t cnt = 0;
     list_for_each (pos, tmp, &c->lru) {
         struct module_cache_entry *e = LIST_ENTRY(pos, struct module_cache_entry, node);
-        if (is_same_module(&e->key, key)) {
+        if (module_cache_is_same_module(&e->key, key)) {
             oldest = oldest != NULL ? oldest : e;
             cnt++;
         }

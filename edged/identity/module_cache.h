@@ -28,6 +28,9 @@ struct module_cache_entry;
 
 /* False when the id is not one that can have a key. */
 bool module_cache_key_init(struct module_cache_key *key, const struct module_key_id *id);
+/* Whether one container may ask for both: it may put any number of '$' before its name. */
+bool module_cache_is_same_module(const struct module_cache_key *a,
+                                 const struct module_cache_key *b);
 bool module_cache_key_eq(const struct module_cache_key *a, const struct module_cache_key *b);
 
 enum edge_code module_cache_new(struct loop *l, uint64_t ttl_ms, struct module_cache **ret,

@@ -249,11 +249,24 @@ static enum edge_code flight_join(struct flight *f, module_key_done_fn *done, vo
     return EDGE_OK;
 }
 
+/* A module may ask for any generation id: its questions must not fill the key store's queue. */
+static size_t flights_of_module(const struct module_keys *k, const struct module_cache_key *key) {
+    size_t cnt = 0;
+    list_for_each (pos, tmp, &k->flights) {
+        const struct flight *f = LIST_ENTRY(pos, struct flight, node);
+        cnt += module_cache_is_same_module(&f->key, key) ? 1 : 0;
+    }
+    return cnt;
+}
+
 static enum edge_code flight_start(struct module_keys *k, const struct module_cache_key *key,
                                    const struct context *context, module_key_done_fn *done,
                                    void *data, struct op *ret_op, struct edge_error *err) {
     if (k->flight_cnt >= MODULE_KEY_IN_FLIGHT_MAX) {
         return edge_set(err, EDGE_BUSY, "too many module keys are being derived");
+    }
+    if (flights_of_module(k, key) >= MODULE_KEY_PER_MODULE_MAX) {
+        return edge_set(err, EDGE_BUSY, "too many keys of this module are being derived");
     }
     struct flight *f = calloc(1, sizeof(*f));
     if (f == NULL) {

@@ -333,6 +333,48 @@ static void test_queue_timeout(void **state) {
     assert_int_equal(p.code, EDGE_TIMEOUT);
 }
 
+/* A module may ask for any generation, with any number of '$' before its name: others still get
+ * their keys. */
+static void test_one_module_leaves_room(void **state) {
+    struct fixture *f = *state;
+    static const char *const generations[] = {"1", "2", "3", "4", "5"};
+    static const char *const names[] = {"evil", "$evil", "$$evil", "evil", "$evil"};
+    static struct result r[6];
+    memset(r, 0, sizeof(r));
+    fake_worker_hold(true);
+    for (size_t i = 0; i < 5; i++) {
+        const struct module_key_id id = {slice_str(names[i]), SLICE_LIT("primary"),
+                                         slice_str(generations[i])};
+        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL),
+                         i < MODULE_KEY_PER_MODULE_MAX ? EDGE_OK : EDGE_BUSY);
+    }
+    assert_int_equal(module_keys_derive(f->keys, &sensor, on_key, &r[5], NULL, NULL), EDGE_OK);
+    fake_worker_hold(false);
+    fake_loop_run();
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(r[i].cnt, i != MODULE_KEY_PER_MODULE_MAX ? 1 : 0);
+    }
+    derive(f, "evil", "5");
+}
+
+static void test_all_modules_leave_room(void **state) {
+    struct fixture *f = *state;
+    static struct result r[MODULE_KEY_IN_FLIGHT_MAX + 1];
+    memset(r, 0, sizeof(r));
+    fake_worker_hold(true);
+    for (size_t i = 0; i <= MODULE_KEY_IN_FLIGHT_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "m%zu", i);
+        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
+        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL),
+                         i < MODULE_KEY_IN_FLIGHT_MAX ? EDGE_OK : EDGE_BUSY);
+    }
+    assert_true(MODULE_KEY_IN_FLIGHT_MAX <= WORKER_QUEUE_MAX / 2);
+    fake_worker_hold(false);
+    fake_loop_run();
+    assert_int_equal(r[0].cnt, 1);
+}
+
 static void test_waiters_are_bounded(void **state) {
     struct fixture *f = *state;
     static struct result r[MODULE_KEY_WAITERS_MAX + 1];
@@ -475,6 +517,8 @@ static void test_warm_path_is_cheap(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_vector, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_module_leaves_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_modules_leave_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pair_vector, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths_separate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_ids, setup, teardown),
