@@ -134,6 +134,8 @@ static void open_timer(struct http_server *s) {
     if (!s->timer_open) {
         (void)uv_timer_init(s->uv, &s->timer);
         s->timer.data = s;
+        (void)uv_idle_init(s->uv, &s->rest);
+        s->rest.data = s;
         s->timer_open = true;
     }
 }
@@ -164,6 +166,37 @@ static void listener_close(struct http_listener *l) {
     }
 }
 
+static void on_rest_over(uv_idle_t *idle) {
+    struct http_server *s = idle->data;
+    (void)uv_idle_stop(idle);
+    list_for_each (pos, tmp, &s->listeners) {
+        struct http_listener *l = LIST_ENTRY(pos, struct http_listener, node);
+        if (l->resting && !l->closing) {
+            http_link_accept(l);
+        }
+        l->resting = false;
+    }
+}
+
+/* libuv accepts for as long as somebody connects. One who connects faster than that would have the
+ * loop for himself, and what he closes would never be freed. The loop's clock stands still
+ * meanwhile. */
+static bool must_rest(struct http_listener *l) {
+    struct http_server *s = l->server;
+    uint64_t now_ms = uv_now(s->uv);
+    if (l->burst_ms != now_ms) {
+        l->burst_ms = now_ms;
+        l->burst = 0;
+    }
+    if (++l->burst <= HTTP_ACCEPT_BURST) {
+        return false;
+    }
+    l->burst = 0;
+    l->resting = true;
+    (void)uv_idle_start(&s->rest, on_rest_over);
+    return true;
+}
+
 /* When descriptors run out, libuv accepts with a reserve and closes at once, so that the waiting
  * clients do not keep the loop spinning. */
 static void on_connection(uv_stream_t *stream, int status) {
@@ -174,7 +207,9 @@ static void on_connection(uv_stream_t *stream, int status) {
                  uv_strerror(status));
         return;
     }
-    http_link_accept(l);
+    if (!must_rest(l)) {
+        http_link_accept(l);
+    }
 }
 
 static enum edge_code listener_new(struct http_server *s, const struct http_listen_options *opt,
@@ -196,6 +231,8 @@ static enum edge_code listener_new(struct http_server *s, const struct http_list
     l->server = s;
     l->max_conns = opt->max_conns > 0 ? opt->max_conns : HTTP_LISTENER_CONNS;
     l->max_conns_per_peer = opt->max_conns_per_peer > 0 ? opt->max_conns_per_peer : HTTP_PEER_CONNS;
+    l->max_conns_per_group =
+        opt->max_conns_per_group > 0 ? opt->max_conns_per_group : HTTP_GROUP_CONNS;
     *ret = l;
     return EDGE_OK;
 }
@@ -272,10 +309,15 @@ void http_server_unlisten(struct http_server *s, const char *path) {
 
 /* --- the end --- */
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_rest_closed(uv_handle_t *handle) {
     struct http_server *s = handle->data;
     s->timer_open = false;
     s->drained(s->drained_data);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+    struct http_server *s = handle->data;
+    uv_close((uv_handle_t *)&s->rest, on_rest_closed);
 }
 
 void http_server_settle(struct http_server *s, struct http_listener *l) {

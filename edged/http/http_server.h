@@ -41,7 +41,12 @@ struct http_service {
      * "edgeAgent". May be NULL when all routes are anonymous. */
     void (*authorize)(void *data, struct http_exchange *x, enum http_policy policy,
                       struct slice module);
-    void *data;
+    /* Whose a connection is, for max_conns_per_group: equal numbers belong together. A module can
+     * have any number of processes, so the limit per process alone does not bound it. 0: cannot be
+     * told, no limit. Asked at accept, and only while many connections are open; must not block.
+     * NULL: no groups. */
+    uint64_t (*group)(void *data, const struct http_peer *peer);
+    void *data;    /* of both */
     void *context; /* what the handlers work on: http_exchange_context */
 };
 
@@ -55,8 +60,9 @@ enum edge_code http_server_new(struct loop *l, const struct http_service *servic
 struct http_listen_options {
     unsigned max_conns;
     unsigned max_conns_per_peer;
-    const char *module; /* whose socket this is; NULL: shared by all. Copied */
-    mode_t mode;        /* of a socket file that is created: 0660, 0666 */
+    unsigned max_conns_per_group; /* see http_service.group */
+    const char *module;           /* whose socket this is; NULL: shared by all. Copied */
+    mode_t mode;                  /* of a socket file that is created: 0660, 0666 */
 };
 
 /* Binds path: missing parents are made (0755), a stale socket file or an *empty* directory at the

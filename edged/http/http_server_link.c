@@ -49,6 +49,8 @@ static struct http_link *link_new(struct http_listener *l) {
     k->writing = false;
     k->reading = false;
     k->refused = false;
+    k->grouped = false;
+    k->group = 0;
     list_append(&l->conns, &k->node);
     s->links++;
     return k;
@@ -322,24 +324,52 @@ static void make_room(struct http_listener *l, const struct http_link *newcomer)
     }
 }
 
-/* The newcomer is in the list already and counts for nothing yet. */
+static bool counts(const struct http_link *k, const struct http_link *newcomer) {
+    return k != newcomer && !k->refused && !k->x.dead;
+}
+
+/* Peers of another pid namespace have no number here and cannot be told apart. */
 static bool is_above_peer_limit(const struct http_listener *l, const struct http_link *newcomer) {
     const pid_t pid = newcomer->x.peer.pid;
     unsigned same = 0;
-    /* Peers of another pid namespace have no number here and cannot be told apart. */
     if (pid == 0 || l->open < l->max_conns_per_peer) {
         return false;
     }
     list_for_each (pos, tmp, &l->conns) {
         const struct http_link *k = LIST_ENTRY(pos, struct http_link, node);
-        bool counts = k != newcomer && !k->refused && !k->x.dead;
-        same += counts && k->x.peer.pid == pid ? 1 : 0;
+        same += counts(k, newcomer) && k->x.peer.pid == pid ? 1 : 0;
     }
     return same >= l->max_conns_per_peer;
 }
 
-static bool is_above_limits(struct http_listener *l, const struct http_link *newcomer) {
-    if (is_above_peer_limit(l, newcomer)) {
+static uint64_t group_of(struct http_link *k) {
+    const struct http_service *service = k->listener->server->core.service;
+    if (!k->grouped) {
+        k->grouped = true;
+        k->group = service->group(service->data, &k->x.peer);
+    }
+    return k->group;
+}
+
+static bool is_above_group_limit(struct http_listener *l, struct http_link *newcomer) {
+    unsigned same = 0;
+    if (l->server->core.service->group == NULL || l->open < l->max_conns_per_group) {
+        return false;
+    }
+    const uint64_t group = group_of(newcomer);
+    if (group == 0) {
+        return false;
+    }
+    list_for_each (pos, tmp, &l->conns) {
+        struct http_link *k = LIST_ENTRY(pos, struct http_link, node);
+        same += counts(k, newcomer) && group_of(k) == group ? 1 : 0;
+    }
+    return same >= l->max_conns_per_group;
+}
+
+/* The newcomer is in the list already and counts for nothing yet. */
+static bool is_above_limits(struct http_listener *l, struct http_link *newcomer) {
+    if (is_above_peer_limit(l, newcomer) || is_above_group_limit(l, newcomer)) {
         return true;
     }
     if (l->open >= l->max_conns) {

@@ -23,10 +23,14 @@ struct http_listener {
     char *module;
     unsigned max_conns;
     unsigned max_conns_per_peer;
+    unsigned max_conns_per_group;
     unsigned open; /* connections that count against the limits */
     bool closed;   /* no handle any more; freed with its last connection */
     bool closing;
     bool waiting; /* a client could not be accepted for want of memory */
+    bool resting; /* a client waits until others have had their turn */
+    unsigned burst;
+    uint64_t burst_ms; /* when the burst began */
 };
 
 struct http_link {
@@ -42,6 +46,8 @@ struct http_link {
     bool writing;
     bool reading;
     bool refused; /* one too many */
+    bool grouped; /* group has been asked for */
+    uint64_t group;
 };
 
 struct http_server {
@@ -54,8 +60,10 @@ struct http_server {
     unsigned refused; /* of these */
 
     uv_timer_t timer;
-    bool timer_open;
+    bool timer_open;   /* rest, too */
     uint64_t armed_ms; /* 0: the timer is not running */
+
+    uv_idle_t rest; /* runs while a listener is resting */
 
     uv_pipe_t sink; /* accepts what there is no memory for */
     bool sink_open;

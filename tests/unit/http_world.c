@@ -49,11 +49,18 @@ static const struct http_route routes[] = {
     {"GET", "/agent", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, 0, 0, on_request},
 };
 
+static uint64_t on_group(void *data, const struct http_peer *peer) {
+    (void)data;
+    assert_int_equal(peer->pid, getpid());
+    return world.group;
+}
+
 static const struct http_service service = {
     .name = "test",
     .routes = routes,
     .route_cnt = EDGE_ARRAY_LEN(routes),
     .authorize = on_authorize,
+    .group = on_group,
     .data = &world,
     .context = &world,
 };
@@ -98,9 +105,13 @@ void world_close(void) {
     tmpdir_free(world.dir);
 }
 
+void world_turn_once(void) {
+    (void)uv_run(loop_uv(world.loop), UV_RUN_NOWAIT);
+}
+
 void world_turn(void) {
     for (int i = 0; i < 10; i++) {
-        (void)uv_run(loop_uv(world.loop), UV_RUN_NOWAIT);
+        world_turn_once();
     }
 }
 

@@ -28,6 +28,7 @@ struct world {
     void (*handler)(struct http_exchange *x);
     /* POST /own/{name} (sensitive, CALLER), GET /agent (EDGE_AGENT) */
     void (*authorizer)(struct http_exchange *x, enum http_policy policy, struct slice module);
+    uint64_t group; /* of peers that are asked about now */
     unsigned calls;
 
     char text[WORLD_TEXT]; /* what the last world_read got */
@@ -43,6 +44,8 @@ extern struct world world;
 void world_open(const struct http_listen_options *opt, const struct http_timeouts *times);
 void world_drain(void);
 void world_close(void); /* drains, frees, checks that nothing is left */
+
+void world_turn_once(void);
 
 /* Turns the loop until nothing is ready. */
 void world_turn(void);

@@ -39,6 +39,16 @@ static int setup_brief(void **state) {
     return 0;
 }
 
+static const struct http_listen_options grouped = {
+    .max_conns = 100, .max_conns_per_peer = 100, .max_conns_per_group = 4};
+
+static int setup_grouped(void **state) {
+    (void)state;
+    log_set_level(LOG_OFF);
+    world_open(&grouped, NULL);
+    return 0;
+}
+
 static int setup_many(void **state) {
     (void)state;
     log_set_level(LOG_OFF);
@@ -115,6 +125,65 @@ static void test_other_process_has_its_own_limit(void **state) {
     }
     (void)close(sync[0]);
     (void)close(sync[1]);
+}
+
+/* Many processes of one container share a limit; who cannot be placed has none. */
+static void test_limit_per_group(void **state) {
+    (void)state;
+    static const uint64_t groups[] = {7, 7, 7, 7, 7, 9, 7, 0, 0, 0, 0, 0, 9};
+    static const int statuses[] = {200, 200, 200, 200, 503, 200, 503, 200, 200, 200, 200, 200, 200};
+    int fds[EDGE_ARRAY_LEN(groups)];
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(groups); i++) {
+        world.group = groups[i];
+        fds[i] = world_connect();
+        world_turn();
+        world_send(fds[i], GET_HOOK);
+        world_read(fds[i], 1);
+        assert_int_equal(world.answers.statuses[0], statuses[i]);
+    }
+    /* One that leaves makes room. */
+    (void)close(fds[0]);
+    world_turn();
+    world.group = 7;
+    assert_int_equal(world_ask(GET_HOOK), 200);
+    for (size_t i = 1; i < EDGE_ARRAY_LEN(groups); i++) {
+        (void)close(fds[i]);
+    }
+}
+
+static void fill_backlog(int fds[3 * HTTP_ACCEPT_BURST]) {
+    for (size_t i = 0; i < 3 * HTTP_ACCEPT_BURST; i++) {
+        fds[i] = world_connect();
+    }
+}
+
+/* Who connects all the time leaves the loop its turns. */
+static void test_accepting_pauses(void **state) {
+    (void)state;
+    int fds[3 * HTTP_ACCEPT_BURST];
+    fill_backlog(fds);
+    uint64_t before = world_stats().accepted;
+    world_turn_once();
+    assert_in_range(world_stats().accepted - before, 1, HTTP_ACCEPT_BURST);
+    world_turn();
+    assert_int_equal(world_stats().accepted - before, 3 * HTTP_ACCEPT_BURST);
+    for (size_t i = 0; i < 3 * HTTP_ACCEPT_BURST; i++) {
+        assert_int_equal(close(fds[i]), 0);
+    }
+    world_turn_ms(5);
+    assert_int_equal(world_stats().open, 0);
+}
+
+/* The client that waits for its turn is let go with the listener. */
+static void test_drain_while_accepting_pauses(void **state) {
+    (void)state;
+    int fds[3 * HTTP_ACCEPT_BURST];
+    fill_backlog(fds);
+    world_turn_once();
+    world_drain();
+    for (size_t i = 0; i < 3 * HTTP_ACCEPT_BURST; i++) {
+        (void)close(fds[i]);
+    }
 }
 
 static void test_three_hundred_connections(void **state) {
@@ -492,6 +561,9 @@ int main(void) {
         TEST(test_limit_per_peer),
         TEST(test_other_process_has_its_own_limit),
         MANY(test_three_hundred_connections),
+        cmocka_unit_test_setup_teardown(test_limit_per_group, setup_grouped, teardown),
+        MANY(test_accepting_pauses),
+        MANY(test_drain_while_accepting_pauses),
         TEST(test_three_hundred_against_the_limits),
         FULL(test_newcomer_takes_the_longest_waiting_place),
         TEST(test_one_mebibyte_each_way),
