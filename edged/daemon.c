@@ -29,6 +29,7 @@
 #define SETTLED_MS       15000 /* from the start to when start-up is over */
 #define MGMT_SOCKET_MODE 0660
 #define WORK_SOCKET_MODE 0666
+#define WORK_CONNS       256 /* of all modules together; each has HTTP_GROUP_CONNS */
 
 struct daemon {
     const struct edge_config *cfg;
@@ -186,30 +187,39 @@ static enum edge_code open_provisioning(struct daemon *d, struct edge_error *err
 
 static enum edge_code open_service(struct daemon *d, struct http_service *service,
                                    struct http_server **ret, const struct config_uri *uri,
-                                   mode_t mode, const char *key, struct edge_error *err) {
+                                   const struct http_listen_options *opt, const char *key,
+                                   struct edge_error *err) {
     service->authorize = authz_authorize;
+    service->group = authz_group;
     service->data = d->authz;
     service->context = &d->api;
     enum edge_code code = http_server_new(d->loop, service, ret, err);
     if (code == EDGE_OK) {
-        code = listen_open(*ret, &d->fds, uri, mode, key, err);
+        code = listen_open(*ret, &d->fds, uri, opt, key, err);
     }
     return code;
 }
 
 /* Workload before management: edgeAgent, which is told to start by the latter, needs the former. */
 static enum edge_code open_services(struct daemon *d, struct edge_error *err) {
-    d->api = (struct api){d->loop,        d->worker,       d->runtime, d->module_keys,
-                          &d->identities, d->provisioning, d->cfg};
+    const struct http_listen_options work = {.mode = WORK_SOCKET_MODE, .max_conns = WORK_CONNS};
+    const struct http_listen_options mgmt = {.mode = MGMT_SOCKET_MODE};
+    d->api = (struct api){.loop = d->loop,
+                          .worker = d->worker,
+                          .runtime = d->runtime,
+                          .module_keys = d->module_keys,
+                          .identities = &d->identities,
+                          .provisioning = d->provisioning,
+                          .config = d->cfg};
     d->work_service = (struct http_service){
         .name = "work", .routes = api_workload_routes, .route_cnt = api_workload_route_cnt};
     d->mgmt_service = (struct http_service){
         .name = "mgmt", .routes = api_mgmt_routes, .route_cnt = api_mgmt_route_cnt};
     enum edge_code code = open_service(d, &d->work_service, &d->work, &d->cfg->listen_workload,
-                                       WORK_SOCKET_MODE, "listen.workload_uri", err);
+                                       &work, "listen.workload_uri", err);
     if (code == EDGE_OK) {
-        code = open_service(d, &d->mgmt_service, &d->mgmt, &d->cfg->listen_management,
-                            MGMT_SOCKET_MODE, "listen.management_uri", err);
+        code = open_service(d, &d->mgmt_service, &d->mgmt, &d->cfg->listen_management, &mgmt,
+                            "listen.management_uri", err);
     }
     return code;
 }

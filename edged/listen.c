@@ -20,12 +20,11 @@ static int find_fd(const struct listen_fds *fds, const struct config_uri *uri) {
 }
 
 enum edge_code listen_open(struct http_server *server, const struct listen_fds *fds,
-                           const struct config_uri *uri, mode_t mode, const char *key,
-                           struct edge_error *err) {
-    const struct http_listen_options options = {.mode = mode};
+                           const struct config_uri *uri, const struct http_listen_options *opt,
+                           const char *key, struct edge_error *err) {
     enum edge_code code;
     if (uri->scheme == CONFIG_SCHEME_UNIX) {
-        code = http_server_listen_path(server, uri->path, &options, err);
+        code = http_server_listen_path(server, uri->path, opt, err);
         return code == EDGE_OK ? code : edge_wrap(err, code, "opening %s '%s'", key, uri->text);
     }
     int fd = find_fd(fds, uri);
@@ -35,6 +34,6 @@ enum edge_code listen_open(struct http_server *server, const struct listen_fds *
                         "enable the socket unit, or use unix://",
                         key, uri->text, fds->cnt);
     }
-    code = http_server_listen_fd(server, fd, &options, err);
+    code = http_server_listen_fd(server, fd, opt, err);
     return code == EDGE_OK ? code : edge_wrap(err, code, "taking over %s '%s'", key, uri->text);
 }

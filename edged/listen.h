@@ -21,10 +21,10 @@ struct listen_fds {
     size_t cnt;
 };
 
-/* Opens one listener. key names the setting for messages. Errors: CONFIG when the named descriptor
- * was not inherited, those of http_server_listen_path. */
+/* Opens one listener; opt as of http_server_listen_path. key names the setting for messages.
+ * Errors: CONFIG when the named descriptor was not inherited, those of http_server_listen_path. */
 enum edge_code listen_open(struct http_server *server, const struct listen_fds *fds,
-                           const struct config_uri *uri, mode_t mode, const char *key,
-                           struct edge_error *err) EDGE_NODISCARD;
+                           const struct config_uri *uri, const struct http_listen_options *opt,
+                           const char *key, struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -64,6 +64,10 @@ struct api_pending *api_pending_new(struct http_exchange *x) {
     return p;
 }
 
+bool api_pending_is_live(const struct api_pending *p) {
+    return http_exchange_from(p->server, p->exchange) != NULL;
+}
+
 struct http_exchange *api_pending_take(struct api_pending *p) {
     struct http_exchange *x = http_exchange_from(p->server, p->exchange);
     free(p);

@@ -18,6 +18,9 @@
 #define API_SIGN_DEADLINE_MS 20000 /* below the 60 s of the C SDK, above a slow TPM's queue */
 #define API_HUB_DEADLINE_MS  120000
 #define API_DEADLINE_MS      30000
+#define API_NODES_MAX        64 /* JSON values in the body of a sign or an identity request */
+
+struct bundle_job;
 
 /* Borrowed by the services for their life. */
 struct api {
@@ -28,6 +31,7 @@ struct api {
     struct identities *identities;
     struct provisioning *provisioning;
     const struct edge_config *config;
+    struct bundle_job *bundle; /* of workload_certs.c: the read under way that others may share */
 };
 
 extern const struct http_route api_workload_routes[];
@@ -50,6 +54,9 @@ struct api_pending {
 
 /* NULL when memory is short; the exchange has then been answered. */
 struct api_pending *api_pending_new(struct http_exchange *x);
+
+/* False when nobody waits for p any more. */
+bool api_pending_is_live(const struct api_pending *p);
 
 /* Releases p; returns the exchange, or NULL when the client has gone or was answered by the
  * deadline. */

@@ -451,6 +451,49 @@ static void lookup_join(struct authz *a, struct http_exchange *x, const char *ex
     engine_failed(x, expected, &err);
 }
 
+/* --- The group of a peer --- */
+
+/* No two kinds meet: ids keep 62 of their random bits, users have 32. */
+#define GROUP_CONTAINER ((uint64_t)1 << 63)
+#define GROUP_USER      ((uint64_t)1 << 62)
+#define GROUP_EXITED    ((uint64_t)1)
+
+static uint64_t group_of_container(const char *id) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < 16; i++) {
+        unsigned digit = id[i] <= '9' ? (unsigned)(id[i] - '0') : (unsigned)(id[i] - 'a') + 10;
+        value = value << 4 | digit;
+    }
+    return GROUP_CONTAINER | value >> 2;
+}
+
+uint64_t authz_group(void *data, const struct http_peer *peer) {
+    struct authz *a = data;
+    struct authz_evidence found;
+    const uint64_t key = peer->pid > 0 ? authz_peer_key(peer) : 0;
+
+    if (peer->pid <= 0) {
+        return 0;
+    }
+    if (authz_peers_get(&a->peers, key, clock_mono_ms(), found.id)) {
+        return group_of_container(found.id);
+    }
+    /* Whoever lets its processes exit after connecting would escape from its group otherwise. */
+    if (authz_proc_look(a->proc_fd, peer, &found, NULL) != EDGE_OK) {
+        return GROUP_EXITED;
+    }
+    switch (found.verdict) {
+    case CGROUP_CONTAINER:
+        authz_peers_put(&a->peers, key, clock_mono_ms(), found.id);
+        return group_of_container(found.id);
+    case CGROUP_HOST:
+        return GROUP_USER | peer->uid;
+    case CGROUP_UNCLEAR:
+        break;
+    }
+    return 0;
+}
+
 /* --- The request --- */
 
 /* The name that the caller must turn out to have: what is in the path without the '$' that system

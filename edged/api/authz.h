@@ -41,6 +41,11 @@ void authz_free(struct authz *a);
 void authz_authorize(void *data, struct http_exchange *x, enum http_policy policy,
                      struct slice module);
 
+/* For http_service.group: processes of one container are one group, however deep they hide below
+ * it, and so are host processes of one user, and processes that have exited already. 0 when /proc
+ * does not tell which container it is. */
+uint64_t authz_group(void *data, const struct http_peer *peer);
+
 /* For docker_new's on_event. */
 void authz_on_event(void *data, enum runtime_event event, const char *id);
 

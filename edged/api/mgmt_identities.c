@@ -174,7 +174,7 @@ static enum edge_code take_text(const struct cJSON *root, const char *name, bool
 static enum edge_code decode_create(struct slice body, struct identity_body *ret,
                                     struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    enum edge_code code = json_parse(body, &root, err);
+    enum edge_code code = json_parse_within(body, API_NODES_MAX, &root, err);
     if (code == EDGE_OK) {
         code = take_text(root, "moduleId", true, ret->module_id, sizeof(ret->module_id), err);
     }
@@ -187,7 +187,7 @@ static enum edge_code decode_create(struct slice body, struct identity_body *ret
 static enum edge_code decode_update(struct slice body, struct identity_body *ret,
                                     struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    enum edge_code code = json_parse(body, &root, err);
+    enum edge_code code = json_parse_within(body, API_NODES_MAX, &root, err);
     if (code == EDGE_OK) {
         code = take_text(root, "generationId", true, ret->generation_id, sizeof(ret->generation_id),
                          err);

@@ -115,7 +115,7 @@ void workload_sign(struct http_exchange *x) {
     }
     struct slice body = http_exchange_body(x);
     buf_init_sensitive(&req.data, body.len + 1);
-    enum edge_code code = json_parse(body, &root, &err);
+    enum edge_code code = json_parse_within(body, API_NODES_MAX, &root, &err);
     if (code == EDGE_OK) {
         code = decode(root, &req, &err);
     }

@@ -662,6 +662,31 @@ static enum edge_code one_round(void *data) {
     return by_cgroup == ALLOWED && by_list == ALLOWED ? EDGE_OK : EDGE_NOMEM;
 }
 
+/* Whoever may share a limit of connections. */
+static void test_groups(void **state) {
+    (void)state;
+    const struct http_peer nobody = {.pid = 0, .pidfd = -1};
+    struct http_exchange *deep =
+        conn(2, "0::/system.slice/docker-" ID_A ".scope/docker-" ID_B ".scope\n");
+    struct http_exchange *host = conn(4, HOST);
+    uint64_t a = authz_group(authz, &conn_in(0, ID_A)->peer);
+    uint64_t b = authz_group(authz, &conn_in(1, ID_B)->peer);
+    assert_true(a != 0 && b != 0 && a != b);
+    assert_true(authz_group(authz, &deep->peer) == a);
+    assert_true(authz_group(authz, &conn_in(3, ID_A)->peer) == a);
+    uint64_t user = authz_group(authz, &host->peer);
+    host->peer.uid++;
+    assert_true(user != 0 && authz_group(authz, &host->peer) != user);
+    struct http_exchange *gone = conn_in(5, ID_A), *other = conn_in(6, ID_B);
+    exits(gone);
+    exits(other);
+    uint64_t exited = authz_group(authz, &gone->peer);
+    assert_true(exited != 0 && exited != a && exited != user);
+    assert_true(authz_group(authz, &other->peer) == exited);
+    assert_true(authz_group(authz, &conn(7, PRIVATE)->peer) == 0);
+    assert_true(authz_group(authz, &nobody) == 0);
+}
+
 /* Without memory nobody is let in, and nobody waits for ever. */
 static void test_out_of_memory(void **state) {
     (void)state;
@@ -673,6 +698,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_own_name_only),
+        TEST(test_groups),
         TEST(test_dollar_signs),
         TEST(test_names_that_cannot_be),
         TEST(test_edge_agent),

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct http_listen_options options = {.mode = 0660, .max_conns = 9};
+
 static char path[64];
 static int fd;
 static mode_t mode;
@@ -59,7 +61,8 @@ static void test_path(void **unused) {
     const struct config_uri uri = {.scheme = CONFIG_SCHEME_UNIX,
                                    .text = (char *)"unix:///run/x.sock",
                                    .path = (char *)"/run/x.sock"};
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "listen.management_uri", NULL), EDGE_OK);
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "listen.management_uri", NULL),
+                     EDGE_OK);
     assert_string_equal(path, "/run/x.sock");
     assert_int_equal(mode, 0660);
 }
@@ -67,10 +70,10 @@ static void test_path(void **unused) {
 static void test_inherited(void **unused) {
     (void)unused;
     struct config_uri uri = uri_fd("b", -1);
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "k", NULL), EDGE_OK);
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "k", NULL), EDGE_OK);
     assert_int_equal(fd, 4);
     uri = uri_fd(NULL, 0);
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "k", NULL), EDGE_OK);
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "k", NULL), EDGE_OK);
     assert_int_equal(fd, 3);
 }
 
@@ -78,11 +81,12 @@ static void test_not_inherited(void **unused) {
     (void)unused;
     struct edge_error err;
     struct config_uri uri = uri_fd("c", -1);
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "listen.workload_uri", &err), EDGE_CONFIG);
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "listen.workload_uri", &err),
+                     EDGE_CONFIG);
     assert_non_null(strstr(err.text, "listen.workload_uri is 'fd://x'"));
     assert_non_null(strstr(err.text, "2 passed"));
     uri = uri_fd(NULL, 2);
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "k", NULL), EDGE_CONFIG);
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "k", NULL), EDGE_CONFIG);
     assert_int_equal(fd, -1);
 }
 
@@ -91,7 +95,7 @@ static void test_failures_name_the_setting(void **unused) {
     struct edge_error err;
     struct config_uri uri = uri_fd("b", -1);
     answer = EDGE_INVALID;
-    assert_int_equal(listen_open(NULL, &two, &uri, 0660, "listen.workload_uri", &err),
+    assert_int_equal(listen_open(NULL, &two, &uri, &options, "listen.workload_uri", &err),
                      EDGE_INVALID);
     assert_non_null(strstr(err.text, "listen.workload_uri"));
     assert_non_null(strstr(err.text, "not a socket"));

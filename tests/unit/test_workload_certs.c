@@ -111,6 +111,24 @@ static void test_no_certificate_in_the_file(void **unused) {
     assert_int_equal(fake_exchange_status(), 500);
 }
 
+/* Anybody may ask for it: a hundred who wait take one place in the queue. */
+static void test_readers_share_one_job(void **unused) {
+    (void)unused;
+    fake_worker_hold(true);
+    for (int i = 0; i < 2 * WORKER_QUEUE_MAX; i++) {
+        workload_trust_bundle(fake_exchange(&api));
+        assert_int_equal(fake_exchange_answers(), 0);
+        fake_exchange_leave();
+        fake_exchange_end();
+    }
+    bundle(PEM);
+    assert_int_equal(fake_exchange_answers(), 0);
+    fake_worker_hold(false);
+    fake_loop_run();
+    assert_int_equal(fake_exchange_status(), 200);
+    assert_null(api.bundle);
+}
+
 static void test_not_configured(void **unused) {
     (void)unused;
     cfg.trusted_ca_certs = NULL;
@@ -163,6 +181,7 @@ int main(void) {
         T(test_private_key_is_never_given_out),
         T(test_no_certificate_in_the_file),
         T(test_not_configured),
+        T(test_readers_share_one_job),
         T(test_file_missing),
         T(test_link_is_followed),
         T(test_queue_full),
