@@ -4,11 +4,34 @@
  */
 #include "privilege.h"
 
+#include "base/attr.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define OPEN_FILES_WANTED 4096
+
+/* Each connection takes up to three descriptors. Those of all modules together must not be able to
+ * keep the daemon from its TPM, its files and the cloud. */
+static void raise_file_limit(void) {
+    struct rlimit now;
+    if (getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur < OPEN_FILES_WANTED) {
+        now.rlim_cur = now.rlim_max < OPEN_FILES_WANTED ? now.rlim_max : OPEN_FILES_WANTED;
+        (void)setrlimit(RLIMIT_NOFILE, &now);
+    }
+}
+
+/* With these, libraries write session keys, passwords and TPM traffic to a file or to stderr. */
+static void drop_debug_environment(void) {
+    static const char *const names[] = {"SSLKEYLOGFILE", "TSS2_LOG", "TSS2_LOGFILE"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(names); i++) {
+        (void)unsetenv(names[i]);
+    }
+}
 
 enum edge_code privilege_harden(bool allow_root, struct edge_error *err) {
     const struct rlimit no_core = {0, 0};
@@ -23,5 +46,7 @@ enum edge_code privilege_harden(bool allow_root, struct edge_error *err) {
         return edge_set_errno(err, errno, "hardening the process");
     }
     (void)umask(0077);
+    raise_file_limit();
+    drop_debug_environment();
     return EDGE_OK;
 }

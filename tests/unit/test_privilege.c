@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -59,6 +60,28 @@ static int as_user(void) {
     return privilege_harden(false, NULL) == EDGE_OK ? 0 : 2;
 }
 
+/* Enough descriptors for all connections, where the machine allows it; no keys in files. */
+static int prepared(void) {
+    struct rlimit files = {64, 1024};
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0 || setenv("SSLKEYLOGFILE", "/x", 1) != 0 ||
+        setenv("TSS2_LOG", "all+trace", 1) != 0 || setenv("TSS2_LOGFILE", "/x", 1) != 0 ||
+        setenv("https_proxy", "http://p", 1) != 0 || privilege_harden(true, NULL) != EDGE_OK) {
+        return 1;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur != 1024) {
+        return 2;
+    }
+    return getenv("SSLKEYLOGFILE") == NULL && getenv("TSS2_LOG") == NULL &&
+                   getenv("TSS2_LOGFILE") == NULL && getenv("https_proxy") != NULL
+               ? 0
+               : 3;
+}
+
+static void test_prepared(void **unused) {
+    (void)unused;
+    assert_int_equal(in_child(prepared), 0);
+}
+
 static void test_hardened(void **unused) {
     (void)unused;
     assert_int_equal(in_child(hardened), 0);
@@ -77,6 +100,7 @@ static void test_user_needs_no_telling(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hardened),
+        cmocka_unit_test(test_prepared),
         cmocka_unit_test(test_root_must_be_told),
         cmocka_unit_test(test_user_needs_no_telling),
     };
