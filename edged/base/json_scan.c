@@ -93,9 +93,20 @@ static bool scan_escape(struct scan *s) {
            low >= 0xDC00 && low <= 0xDFFF;
 }
 
+/* Most text is plain ASCII, and a request may bring a megabyte of it. */
+static void skip_plain(struct scan *s) {
+    const unsigned char *text = (const unsigned char *)s->rest.ptr;
+    size_t len = 0;
+    while (len < s->rest.len && text[len] >= 0x20 && text[len] < 0x80 && text[len] != '"' &&
+           text[len] != '\\') {
+        len++;
+    }
+    skip(s, len);
+}
+
 /* After the opening quote. */
 static bool scan_string(struct scan *s) {
-    while (s->rest.len > 0) {
+    for (skip_plain(s); s->rest.len > 0; skip_plain(s)) {
         unsigned char c = (unsigned char)s->rest.ptr[0];
         if (c == '"') {
             skip(s, 1);
