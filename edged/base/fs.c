@@ -117,8 +117,8 @@ static int temp_create(int dirfd, const char *name, char temp[NAME_MAX + 1]) {
         if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
             continue;
         }
-        snprintf(temp, NAME_MAX + 1, ".%s.%0*llx" TEMP_SUFFIX, name, TEMP_DIGITS,
-                 (unsigned long long)random);
+        (void)snprintf(temp, NAME_MAX + 1, ".%s.%0*llx" TEMP_SUFFIX, name, TEMP_DIGITS,
+                       (unsigned long long)random);
         int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0 || (errno != EEXIST && errno != EINTR)) {
             return fd;
@@ -349,7 +349,7 @@ enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t 
         int len =
             snprintf(aside, sizeof(aside), "%s.damaged-%lld", name, (long long)clock_wall_s());
         if (i > 0) {
-            snprintf(aside + len, sizeof(aside) - (size_t)len, "-%d", i);
+            (void)snprintf(aside + len, sizeof(aside) - (size_t)len, "-%d", i);
         }
         rc = renameat2(dirfd, name, dirfd, aside, RENAME_NOREPLACE);
     }
@@ -357,7 +357,7 @@ enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t 
         return edge_set_errno(err, errno, "cannot set '%s' aside", name);
     }
     if (ret_name != NULL && ret_size > 0) {
-        snprintf(ret_name, ret_size, "%s", aside);
+        (void)snprintf(ret_name, ret_size, "%s", aside);
     }
     return sync_dir(dirfd, name, err);
 }

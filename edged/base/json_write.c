@@ -133,7 +133,7 @@ void json_add_cstr(struct json_writer *w, const char *name, const char *value) {
 
 void json_add_i64(struct json_writer *w, const char *name, int64_t value) {
     char text[24];
-    snprintf(text, sizeof(text), "%lld", (long long)value);
+    (void)snprintf(text, sizeof(text), "%lld", (long long)value);
     put_lead(w, name);
     put_str(w, text);
 }
@@ -170,7 +170,7 @@ static void add_number(struct json_writer *w, const char *name, double value) {
         return;
     }
     char text[32];
-    snprintf(text, sizeof(text), "%.17g", value);
+    (void)snprintf(text, sizeof(text), "%.17g", value);
     put_lead(w, name);
     put_str(w, text);
 }

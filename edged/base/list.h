@@ -16,9 +16,11 @@ struct list {
 #define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* The loop body may remove `pos`. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): pos and tmp are names to declare */
 #define list_for_each(pos, tmp, head)                                                              \
     for (struct list *pos = (head)->next, *tmp = pos->next; pos != (head);                         \
          pos = tmp, tmp = pos->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_init(struct list *head) {
     head->next = head;

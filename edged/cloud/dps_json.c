@@ -347,13 +347,12 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
     } else if (!is_success) {
         read_error_members(&r, root, "message");
     }
-    if (reply->status == 401 && leg == DPS_JSON_CHALLENGE && code != EDGE_OK &&
-        reply->body.len > 0) {
-        /* Perhaps a challenge that was cut off: not a reason to call the device unknown. */
-        fail_unreadable(&r, edge_error_text(&err));
-    } else if (reply->status == 401 && leg == DPS_JSON_CHALLENGE) {
+    const bool is_challenge = reply->status == 401 && leg == DPS_JSON_CHALLENGE;
+    /* A challenge that was cut off is no reason to call the device unknown. */
+    const bool is_cut = code != EDGE_OK && reply->body.len > 0;
+    if (is_challenge && !is_cut) {
         read_challenge(&r, root);
-    } else if (!is_success) {
+    } else if (!is_success && !is_challenge) {
         read_failure_status(&r);
     } else if (code != EDGE_OK) {
         fail_unreadable(&r, edge_error_text(&err));
