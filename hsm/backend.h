@@ -15,6 +15,7 @@ struct hsm_backend_ops {
     enum hsm_state (*state)(const struct hsm_backend *b);
     uint64_t (*command_cnt)(const struct hsm_backend *b);
     enum edge_code (*start)(struct hsm_backend *b, struct edge_error *err);
+    enum edge_code (*refresh)(struct hsm_backend *b, struct edge_error *err);
 
     enum edge_code (*attestation)(struct hsm_backend *b, struct hsm_attestation *ret,
                                   struct edge_error *err);

@@ -65,6 +65,12 @@ enum edge_code hsm_start(struct hsm *h, struct edge_error *err) {
     return b->ops->start(b, err);
 }
 
+enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+
+    return b->ops->refresh(b, err);
+}
+
 enum hsm_state hsm_get_state(const struct hsm *h) {
     return h->backend->ops->state(h->backend);
 }

@@ -34,6 +34,12 @@ static enum edge_code backend_start(struct hsm_backend *b, struct edge_error *er
     return done(b, EDGE_OK);
 }
 
+static enum edge_code backend_refresh(struct hsm_backend *b, struct edge_error *err) {
+    (void)b;
+    (void)err;
+    return EDGE_OK;
+}
+
 static enum edge_code backend_attestation(struct hsm_backend *b, struct hsm_attestation *ret,
                                           struct edge_error *err) {
     (void)b;
@@ -159,6 +165,7 @@ static const struct hsm_backend_ops soft_ops = {
     .state = backend_state,
     .command_cnt = backend_command_cnt,
     .start = backend_start,
+    .refresh = backend_refresh,
     .attestation = backend_attestation,
     .challenge_load = backend_challenge_load,
     .challenge_sign = backend_challenge_sign,

@@ -187,6 +187,23 @@ static enum edge_code backend_start(struct hsm_backend *b, struct edge_error *er
     return run(self(b), op_nothing, NULL, err);
 }
 
+static enum edge_code op_refresh(struct tpm *t, void *arg, struct edge_error *err) {
+    uint32_t value;
+
+    (void)arg;
+    enum edge_code rc = tpm_ctx_property(&t->ctx, TPM2_PT_INPUT_BUFFER, &value, err);
+    return rc == EDGE_NOT_FOUND ? EDGE_OK : rc;
+}
+
+static enum edge_code backend_refresh(struct hsm_backend *b, struct edge_error *err) {
+    struct tpm *t = self(b);
+
+    if (!t->managed || t->ctx.session == ESYS_TR_NONE) {
+        return EDGE_OK; /* a session that nobody saves has no age; none has none */
+    }
+    return run(t, op_refresh, NULL, err);
+}
+
 static enum edge_code op_attestation(struct tpm *t, void *arg, struct edge_error *err) {
     struct hsm_attestation *out = arg;
     struct hsm_attestation a = {0};
@@ -394,6 +411,7 @@ static const struct hsm_backend_ops tpm_ops = {
     .state = backend_state,
     .command_cnt = backend_command_cnt,
     .start = backend_start,
+    .refresh = backend_refresh,
     .attestation = backend_attestation,
     .challenge_load = backend_challenge_load,
     .challenge_sign = backend_challenge_sign,

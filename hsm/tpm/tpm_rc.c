@@ -98,7 +98,7 @@ static const struct row tss_rows[] = {
     {TSS2_TCTI_RC_NO_CONNECTION, {EDGE_IO, HSM_STATE_FAILED, TPM_RECOVERY_REOPEN,
         "the connection to the TPM is lost"}},
     {TSS2_TCTI_RC_IO_ERROR, {EDGE_IO, HSM_STATE_FAILED, TPM_RECOVERY_REOPEN,
-        "input/output error on the way to the TPM"}},
+        "input/output error on the way to the TPM; the kernel's log may tell more (dmesg | grep tpm)"}},
     {TSS2_TCTI_RC_MALFORMED_RESPONSE, {EDGE_PROTO, HSM_STATE_FAILED, TPM_RECOVERY_REOPEN,
         "the TPM answered with malformed bytes"}},
     {TSS2_TCTI_RC_MEMORY, {EDGE_NOMEM, HSM_STATE_FAILED, TPM_RECOVERY_REOPEN,

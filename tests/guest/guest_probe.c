@@ -166,6 +166,19 @@ static void keys_are_made(void **state) {
     assert_int_equal(expect.keys.srk_len, 284);
 }
 
+static void session_is_refreshed_by_one_command(void **state) {
+    (void)state;
+    uint64_t before = hsm_command_cnt(hsm);
+    ok(hsm_refresh(hsm, &err));
+    assert_int_equal(hsm_command_cnt(hsm) - before, 1);
+}
+
+static void refresh_without_session_does_nothing(void **state) {
+    (void)state;
+    ok(hsm_refresh(hsm, &err));
+    assert_int_equal(hsm_command_cnt(hsm), 0);
+}
+
 static void root_derives_by_one_command(void **state) {
     uint8_t again[HSM_MAC_LEN];
 
@@ -420,7 +433,9 @@ static int group_close(void **state) {
 
 static int run(const char *command) {
     if (strcmp(command, "first") == 0) {
-        RUN_GROUP(first, cmocka_unit_test(keys_are_made),
+        RUN_GROUP(first, cmocka_unit_test(refresh_without_session_does_nothing),
+                  cmocka_unit_test(keys_are_made),
+                  cmocka_unit_test(session_is_refreshed_by_one_command),
                   cmocka_unit_test(root_derives_by_one_command),
                   cmocka_unit_test(identity_is_imported_published_and_dropped),
                   cmocka_unit_test(data_of_any_length_is_signed), cmocka_unit_test(data_is_sealed),

@@ -35,6 +35,7 @@
 #define HSM_NAME_MAX        66   /* TPM object name: algorithm id and digest */
 #define HSM_CERT_MAX        4096 /* endorsement certificate, DER */
 #define HSM_HANDLES_MAX     64
+#define HSM_REFRESH_MS      (10u * 60 * 1000) /* a hardware TPM takes longer for 65535 commands */
 
 struct hsm; /* opaque */
 
@@ -89,6 +90,13 @@ void hsm_close(struct hsm *h);
  * compares their names with the pinned ones (pins them at first use), opens the salted session.
  * Other operations imply it. */
 enum edge_code hsm_start(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
+
+/* Uses an open session once, which renews its place among the saved sessions of a TPM behind a
+ * resource manager: one command, or none where that is not needed. To be called every
+ * HSM_REFRESH_MS. The kernel saves the session of each program after each of its commands, and a
+ * TPM refuses to save any session once TPM_PT_CONTEXT_GAP_MAX (65535) were saved after the oldest:
+ * a program that idles with a session would stop all others (TPM_RC_CONTEXT_GAP). */
+enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
 enum hsm_state hsm_get_state(const struct hsm *h);
 const char *hsm_state_name(enum hsm_state state); /* "ready", "no_device", ... */

@@ -113,12 +113,27 @@ static void derive_is_one_command(void **state) {
     secret_clear(&c);
 }
 
+/* Nothing saves the session of a TPM that is ours alone. */
+static void refresh_needs_a_resource_manager(void **state) {
+    struct fixture *f = *state;
+
+    fixture_open(f);
+    fixture_ok(f, hsm_refresh(f->hsm, &f->err));
+    assert_int_equal(hsm_command_cnt(f->hsm), 0);
+    fixture_start(f);
+    uint64_t before = hsm_command_cnt(f->hsm);
+    fixture_ok(f, hsm_refresh(f->hsm, &f->err));
+    assert_int_equal(hsm_command_cnt(f->hsm), before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(fresh_tpm_gets_keys, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(challenge_signs_and_goes, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(identity_survives_restart, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(derive_is_one_command, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(refresh_needs_a_resource_manager, fixture_setup,
+                                        fixture_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
