@@ -52,8 +52,8 @@ static void look_for_damage(struct warm_up *job) {
         return;
     }
     for (size_t i = 0; i < cnt; i++) {
-        if (strstr(names[i], ".damaged-") != NULL && len < sizeof job->damaged) {
-            int n = snprintf(job->damaged + len, sizeof job->damaged - len, "%s%s",
+        if (strstr(names[i], ".damaged-") != NULL && len < sizeof(job->damaged)) {
+            int n = snprintf(job->damaged + len, sizeof(job->damaged) - len, "%s%s",
                              len > 0 ? ", " : "", names[i]);
             len += n > 0 ? (size_t)n : 0;
         }

@@ -25,7 +25,7 @@ static int by_value(const void *a, const void *b) {
 }
 
 static uint64_t median(uint64_t *us, size_t cnt) {
-    qsort(us, cnt, sizeof us[0], by_value);
+    qsort(us, cnt, sizeof(us[0]), by_value);
     return us[cnt / 2];
 }
 
@@ -57,7 +57,7 @@ static uint64_t derive_us(const char *tcti, const char *dir, uint64_t *ret_cpu_u
     for (unsigned i = 0; i < ROUNDS; i++) {
         struct secret key = {0};
         uint64_t begin = clock_mono_us(), cpu_begin = cpu_us();
-        if (hsm_root_derive(h, slice_make(&i, sizeof i), &key, &err) != EDGE_OK) {
+        if (hsm_root_derive(h, slice_make(&i, sizeof(i)), &key, &err) != EDGE_OK) {
             die("deriving a key", edge_error_text(&err));
         }
         us[i] = clock_mono_us() - begin;

@@ -69,14 +69,15 @@ void world_open(const struct http_listen_options *opt, const struct http_timeout
     static const struct http_listen_options plain = {.mode = 0660};
     memset(&world, 0, offsetof(struct world, text));
     world.dir = tmpdir_new();
-    (void)snprintf(world.path, sizeof world.path, "%s", tmpdir_join(world.dir, "s.sock"));
+    (void)snprintf(world.path, sizeof(world.path), "%s", tmpdir_join(world.dir, "s.sock"));
     assert_int_equal(loop_new(&world.loop, NULL), EDGE_OK);
     assert_int_equal(http_server_new(world.loop, &service, &world.server, NULL), EDGE_OK);
     if (times != NULL) {
         http_server_set_timeouts(world.server, times);
     }
-    assert_int_equal(http_server_listen_path(world.server, world.path, opt ? opt : &plain, NULL),
-                     EDGE_OK);
+    assert_int_equal(
+        http_server_listen_path(world.server, world.path, opt != NULL ? opt : &plain, NULL),
+        EDGE_OK);
 }
 
 static void on_drained(void *data) {
@@ -135,9 +136,9 @@ void world_turn_until(bool (*done)(void)) {
 int world_connect(void) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_true(fd >= 0 && strlen(world.path) < sizeof addr.sun_path);
+    assert_true(fd >= 0 && strlen(world.path) < sizeof(addr.sun_path));
     memcpy(addr.sun_path, world.path, strlen(world.path));
-    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
     return fd;
 }
 
@@ -162,8 +163,8 @@ void world_send(int fd, const char *text) {
 
 /* False when nothing is there now. */
 static bool read_some(int fd) {
-    assert_true(world.text_len < sizeof world.text);
-    ssize_t n = recv(fd, world.text + world.text_len, sizeof world.text - world.text_len, 0);
+    assert_true(world.text_len < sizeof(world.text));
+    ssize_t n = recv(fd, world.text + world.text_len, sizeof(world.text) - world.text_len, 0);
     if (n > 0) {
         world.text_len += (size_t)n;
         return true;

@@ -130,7 +130,7 @@ static int setup(void **state) {
 }
 
 static void hang_up(struct http_exchange *x) {
-    if (x->conn_data) {
+    if (x->conn_data != NULL) {
         x->free_conn_data(x->conn_data);
         x->conn_data = NULL;
     }

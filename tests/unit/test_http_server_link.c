@@ -300,7 +300,7 @@ static void pour(void *data) {
     static char bytes[10000];
     (void)data;
     while (left > 0) {
-        size_t len = left < sizeof bytes ? left : sizeof bytes;
+        size_t len = left < sizeof(bytes) ? left : sizeof(bytes);
         left -= len;
         if (!http_reply_stream_write(stream, slice_make(bytes, len))) {
             pauses++;
@@ -403,7 +403,7 @@ static void test_deaf_source(void **state) {
     world_send(fd, GET_HOOK);
     world_turn_ms(5);
     for (int i = 0; i < 100 && gone == 0; i++) {
-        (void)http_reply_stream_write(stream, slice_make(bytes, sizeof bytes));
+        (void)http_reply_stream_write(stream, slice_make(bytes, sizeof(bytes)));
     }
     assert_int_equal(gone, 0); /* later, not inside of the call */
     world_turn();
@@ -447,7 +447,7 @@ static void test_slow_and_stuck_readers(void **state) {
     world_send(slow, GET_HOOK);
     for (int i = 0; i < 12; i++) {
         world_turn_ms(20);
-        (void)recv(slow, bytes, sizeof bytes, 0);
+        (void)recv(slow, bytes, sizeof(bytes), 0);
     }
     assert_int_equal(world_stats().open, 1);
     world_read_to_end(slow);

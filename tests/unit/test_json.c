@@ -169,7 +169,7 @@ static int secrets_freed;
 
 /* cJSON gives memory back through this; no secret may be in it then. */
 static void checked_free(void *ptr) {
-    if (ptr) {
+    if (ptr != NULL) {
         assert_null(strstr(ptr, "c2VjcmV0"));
         secrets_freed += strcmp(ptr, "") == 0 ? 1 : 0;
     }
@@ -217,7 +217,7 @@ static enum edge_code parse_all(void *data) {
     struct edge_error err = {0};
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
     enum edge_code code = json_parse(slice_str(data), &root, &err);
-    assert_true(code == EDGE_OK || (code == EDGE_NOMEM && !root && err.code == EDGE_NOMEM));
+    assert_true(code == EDGE_OK || (code == EDGE_NOMEM && root == NULL && err.code == EDGE_NOMEM));
     return code;
 }
 

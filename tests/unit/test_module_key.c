@@ -364,7 +364,7 @@ static void test_all_modules_leave_room(void **state) {
     fake_worker_hold(true);
     for (size_t i = 0; i <= MODULE_KEY_IN_FLIGHT_MAX; i++) {
         char name[16];
-        (void)snprintf(name, sizeof name, "m%zu", i);
+        (void)snprintf(name, sizeof(name), "m%zu", i);
         const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
         assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL),
                          i < MODULE_KEY_IN_FLIGHT_MAX ? EDGE_OK : EDGE_BUSY);

@@ -38,7 +38,7 @@ enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDEN
     if (store.list_code != EDGE_OK) {
         return edge_set(err, store.list_code, "the TPM is away");
     }
-    memcpy(ret, store.keys, sizeof store.keys);
+    memcpy(ret, store.keys, sizeof(store.keys));
     *ret_cnt = store.cnt;
     return EDGE_OK;
 }
@@ -49,7 +49,7 @@ enum edge_code hsm_identity_drop(struct hsm *h, uint64_t generation, struct edge
     for (size_t i = 0; i < store.cnt; i++) {
         if (store.keys[i].generation == generation) {
             store.cnt--;
-            memmove(&store.keys[i], &store.keys[i + 1], (store.cnt - i) * sizeof store.keys[0]);
+            memmove(&store.keys[i], &store.keys[i + 1], (store.cnt - i) * sizeof(store.keys[0]));
             break;
         }
     }
@@ -66,9 +66,9 @@ enum edge_code hsm_identity_publish(struct hsm *h, uint64_t generation, struct e
 /* Written out, so that failing allocations hit the code under test only. */
 static void add_key(uint64_t generation, const struct provisioning_result *r, const char *inputs) {
     struct hsm_identity *k = &store.keys[store.cnt++];
-    memset(k, 0, sizeof *k);
+    memset(k, 0, sizeof(*k));
     k->generation = generation;
-    (void)snprintf(k->label, sizeof k->label,
+    (void)snprintf(k->label, sizeof(k->label),
                    "{\"hub\":\"%s\",\"device_id\":\"%s\",\"since\":%lld,\"inputs\":\"%s\"}", r->hub,
                    r->device_id, (long long)r->since_wall_s, inputs);
 }
@@ -127,7 +127,7 @@ enum edge_code source_dps_new(const struct provisioning_deps *deps, const char *
     (void)deps;
     (void)err;
     src.base.ops = &ops;
-    (void)snprintf(src.inputs, sizeof src.inputs, "%s", inputs);
+    (void)snprintf(src.inputs, sizeof(src.inputs), "%s", inputs);
     *ret = &src.base;
     return EDGE_OK;
 }
@@ -142,8 +142,8 @@ static void answer(const struct source_outcome *o) {
 
 static struct provisioning_result result(const char *hub, uint64_t generation) {
     struct provisioning_result r = {.key_generation = generation, .since_wall_s = 1700000000};
-    (void)snprintf(r.hub, sizeof r.hub, "%s", hub);
-    (void)snprintf(r.device_id, sizeof r.device_id, "dev-01");
+    (void)snprintf(r.hub, sizeof(r.hub), "%s", hub);
+    (void)snprintf(r.device_id, sizeof(r.device_id), "dev-01");
     return r;
 }
 
@@ -214,7 +214,7 @@ static void close_provisioning(void) {
 /* What a power cut leaves: nothing but the files and keys. */
 static void restart(void) {
     close_provisioning();
-    memset(&src, 0, sizeof src);
+    memset(&src, 0, sizeof(src));
     env.identities = 0;
     open_provisioning();
 }
@@ -226,9 +226,9 @@ static uint32_t high(void *data) {
 
 static int setup(void **state) {
     (void)state;
-    memset(&store, 0, sizeof store);
-    memset(&src, 0, sizeof src);
-    memset(&env, 0, sizeof env);
+    memset(&store, 0, sizeof(store));
+    memset(&src, 0, sizeof(src));
+    memset(&env, 0, sizeof(env));
     strcpy(env.dir, "/tmp/edge-prov-XXXXXX");
     env.cfg.provisioning.global_endpoint = (char *)"https://dps.example";
     env.cfg.provisioning.scope_id = (char *)"0ne00000000";
@@ -520,9 +520,9 @@ static enum edge_code two_lives(void *data) {
                                            NULL,        &env.cfg,      env.dir};
     const struct provisioning_events events = {.on_identity = on_identity};
     (void)data;
-    memset(&store, 0, sizeof store);
+    memset(&store, 0, sizeof(store));
     for (uint64_t life = 1; life <= 2; life++) {
-        memset(&src, 0, sizeof src);
+        memset(&src, 0, sizeof(src));
         env.identities = 0;
         enum edge_code code = provisioning_new(&deps, &events, &env.p, NULL);
         if (code == EDGE_OK) {

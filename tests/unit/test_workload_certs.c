@@ -53,7 +53,7 @@ static char path[64];
 static int setup(void **state) {
     (void)state;
     fake_loop_init();
-    memset(&cfg, 0, sizeof cfg);
+    memset(&cfg, 0, sizeof(cfg));
     strcpy(path, "/tmp/edge-bundle-XXXXXX");
     int fd = mkstemp(path);
     close(fd);
@@ -147,8 +147,8 @@ static void test_file_missing(void **unused) {
 
 static void test_link_is_followed(void **unused) {
     (void)unused;
-    char link_path[sizeof path + 8];
-    (void)snprintf(link_path, sizeof link_path, "%s.link", path);
+    char link_path[sizeof(path) + 8];
+    (void)snprintf(link_path, sizeof(link_path), "%s.link", path);
     assert_int_equal(symlink(path, link_path), 0);
     cfg.trusted_ca_certs = link_path;
     bundle(PEM);
