@@ -250,27 +250,32 @@ static bool is_damage(enum edge_code code) {
     return code == EDGE_PARSE || code == EDGE_RANGE || code == EDGE_UNSUPPORTED;
 }
 
+static enum edge_code set_aside(int dirfd, const char *why, char *note, size_t note_size,
+                                struct edge_error *err) {
+    char aside[128] = "";
+    note_add(note, note_size, "the saved state is damaged: ", why);
+    enum edge_code code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof(aside), err);
+    note_add(note, note_size, "kept as ", aside);
+    return code;
+}
+
 static enum edge_code read_file(int dirfd, struct state *s, char *note, size_t note_size,
                                 struct edge_error *err) {
     struct edge_error why;
     struct buf text;
     buf_init(&text, STATE_SIZE_MAX);
-    enum edge_code code = fs_read_private(dirfd, STATE_FILE, &text, err);
-    if (code == EDGE_NOT_FOUND) {
-        code = EDGE_OK;
-    } else if (code == EDGE_OK) {
+    enum edge_code code = fs_read_private(dirfd, STATE_FILE, &text, &why);
+    if (code == EDGE_OK) {
         code = state_decode(buf_slice(&text), s, &why);
-        if (is_damage(code)) {
-            char aside[128] = "";
-            note_add(note, note_size, "the saved state is damaged: ", why.text);
-            code = fs_set_aside(dirfd, STATE_FILE, aside, sizeof(aside), err);
-            note_add(note, note_size, "kept as ", aside);
-        } else if (code != EDGE_OK) {
-            code = edge_set(err, code, "reading the saved state: %s", why.text);
-        }
     }
     buf_clear(&text);
-    return code;
+    if (code == EDGE_NOT_FOUND) {
+        return EDGE_OK;
+    }
+    if (is_damage(code)) {
+        return set_aside(dirfd, why.text, note, note_size, err);
+    }
+    return code == EDGE_OK ? EDGE_OK : edge_set(err, code, "reading the saved state: %s", why.text);
 }
 
 static bool has_generation(const struct hsm_identity *keys, size_t cnt, uint64_t generation) {

@@ -212,6 +212,21 @@ static void test_damaged_state_file_is_set_aside(void **unused) {
     assert_int_equal(kept, 1);
 }
 
+static void test_oversized_state_file_is_set_aside(void **unused) {
+    (void)unused;
+    struct state back;
+    char note[256], path[128];
+    static char junk[STATE_SIZE_MAX + 1];
+    add_key(4, "b.example");
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, STATE_FILE);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
+    close(fd);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
+    assert_string_equal(back.current.hub, "b.example");
+    assert_non_null(strstr(note, "damaged"));
+}
+
 static void test_missing_current_key_falls_back(void **unused) {
     (void)unused;
     struct state s = sample(), back;
@@ -298,6 +313,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_lost_state_file_is_rebuilt_from_labels, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_damaged_state_file_is_set_aside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_oversized_state_file_is_set_aside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_current_key_falls_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_labels_are_ignored, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_store_failure_is_reported, setup, teardown),
