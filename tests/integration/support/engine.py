@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -147,9 +148,20 @@ class Engine:
             for container in self.call("GET", "/containers/json?all=true"):
                 self.call("DELETE", f"/containers/{container['Id']}?force=true")
         self.stop()
+        self._end_shims()
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+
+    def _end_shims(self) -> None:
+        """The shims of containers that ran when the engine was killed wait for ever."""
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (entry / "cmdline").read_text().split("\0")
+                if any(word.startswith(f"{self.folder}/exec/containerd/") for word in command):
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue  # it has ended
 
     def raw(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> bytes:
         """One call; the answer's bytes."""
