@@ -38,6 +38,7 @@ struct daemon {
     struct listen_fds fds;
     struct loop *loop;
     struct loop_timer *settled;
+    struct key_store_refresh *refresh;
     struct worker *worker;
     struct hsm *hsm;
     struct http_client *http;
@@ -255,6 +256,7 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
     }
     if (code == EDGE_OK) {
         key_store_warm_up(d->worker, d->hsm, d->keys_dir);
+        code = key_store_refresh_start(d->loop, d->worker, d->hsm, &d->refresh, err);
     }
     return code;
 }
@@ -327,6 +329,7 @@ static void on_drained(void *data) {
 static void stop(struct daemon *d) {
     d->stopping = true;
     loop_timer_free(d->settled);
+    key_store_refresh_stop(d->refresh);
     notify_watchdog_stop();
     d->draining = 1;
     if (d->mgmt != NULL) {

@@ -101,3 +101,57 @@ void key_store_warm_up(struct worker *w, struct hsm *h, const char *keys_dir) {
         free(job);
     }
 }
+
+/* --- Refreshing the session --- */
+
+struct key_store_refresh {
+    struct worker *worker;
+    struct hsm *hsm;
+    struct loop_timer *timer;
+};
+
+static void run_refresh(void *data) {
+    struct edge_error err;
+    if (hsm_refresh(data, &err) != EDGE_OK) {
+        log_debug("The session with the TPM was not refreshed: %s", edge_error_text(&err));
+    }
+}
+
+static void refreshed(void *data, enum edge_code code) {
+    (void)data;
+    (void)code;
+}
+
+static void on_refresh_timer(void *data) {
+    struct key_store_refresh *r = data;
+    const struct worker_job work = {.run = run_refresh, .done = refreshed, .data = r->hsm};
+    if (worker_submit(r->worker, &work, NULL, NULL) != EDGE_OK) {
+        log_debug("The queue of the key store is full: its session is in use anyway");
+    }
+    loop_timer_start(r->timer, HSM_REFRESH_MS);
+}
+
+enum edge_code key_store_refresh_start(struct loop *l, struct worker *w, struct hsm *h,
+                                       struct key_store_refresh **ret, struct edge_error *err) {
+    struct key_store_refresh *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        return edge_set(err, EDGE_NOMEM, "out of memory");
+    }
+    r->worker = w;
+    r->hsm = h;
+    enum edge_code code = loop_timer_new(l, on_refresh_timer, r, &r->timer, err);
+    if (code != EDGE_OK) {
+        free(r);
+        return code;
+    }
+    loop_timer_start(r->timer, HSM_REFRESH_MS);
+    *ret = r;
+    return EDGE_OK;
+}
+
+void key_store_refresh_stop(struct key_store_refresh *r) {
+    if (r != NULL) {
+        loop_timer_free(r->timer);
+        free(r);
+    }
+}

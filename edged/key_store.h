@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "hsm/hsm.h"
+#include "loop/loop.h"
 #include "loop/worker.h"
 
 /* Opens the HSM with blobs in keys_dir; does not contact the TPM. Errors as hsm_open. */
@@ -18,5 +19,13 @@ enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_di
  * stands: ready, or what is wrong and how to mend it; and which damaged files lie aside. Nothing
  * depends on the outcome. keys_dir is borrowed until the worker has stopped. */
 void key_store_warm_up(struct worker *w, struct hsm *h, const char *keys_dir);
+
+/* Calls hsm_refresh every HSM_REFRESH_MS, for the sake of other users of the TPM. */
+struct key_store_refresh;
+
+enum edge_code key_store_refresh_start(struct loop *l, struct worker *w, struct hsm *h,
+                                       struct key_store_refresh **ret,
+                                       struct edge_error *err) EDGE_NODISCARD;
+void key_store_refresh_stop(struct key_store_refresh *r); /* before worker_stop; NULL allowed */
 
 #endif

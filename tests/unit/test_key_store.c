@@ -43,6 +43,15 @@ enum edge_code hsm_root_fingerprint(struct hsm *h, uint8_t ret[HSM_FINGERPRINT_L
     return EDGE_OK;
 }
 
+static unsigned refreshes;
+
+enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) {
+    assert_ptr_equal(h, &opened);
+    (void)err;
+    refreshes++;
+    return EDGE_OK;
+}
+
 enum hsm_state hsm_get_state(const struct hsm *h) {
     (void)h;
     return start_code == EDGE_OK ? HSM_STATE_READY : HSM_STATE_NO_PERMISSION;
@@ -126,6 +135,25 @@ static void test_damaged_files_are_named(void **unused) {
     dir = "/nonexistent";
 }
 
+static void test_session_is_refreshed_for_ever(void **unused) {
+    (void)unused;
+    struct key_store_refresh *r = NULL;
+    refreshes = 0;
+    assert_int_equal(
+        key_store_refresh_start(fake_loop(), fake_worker(), (struct hsm *)&opened, &r, NULL),
+        EDGE_OK);
+    fake_loop_advance(HSM_REFRESH_MS - 1);
+    assert_int_equal(refreshes, 0);
+    fake_loop_advance(1);
+    assert_int_equal(refreshes, 1);
+    fake_worker_fail(EDGE_BUSY);
+    fake_loop_advance(HSM_REFRESH_MS);
+    fake_worker_fail(EDGE_OK);
+    fake_loop_advance(3 * HSM_REFRESH_MS);
+    assert_int_equal(refreshes, 4);
+    key_store_refresh_stop(r);
+}
+
 static void test_full_queue(void **unused) {
     (void)unused;
     fake_worker_fail(EDGE_BUSY);
@@ -138,11 +166,9 @@ static void test_full_queue(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_settings_reach_the_key_store),
-        T(test_ready),
-        T(test_unusable_says_why_and_how_to_mend_it),
-        T(test_damaged_files_are_named),
-        T(test_full_queue),
+        T(test_settings_reach_the_key_store),         T(test_ready),
+        T(test_unusable_says_why_and_how_to_mend_it), T(test_damaged_files_are_named),
+        T(test_session_is_refreshed_for_ever),        T(test_full_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
