@@ -322,20 +322,6 @@ enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) {
     return sync_dir(dirfd, name, err);
 }
 
-enum edge_code fs_rename(int dirfd, const char *from, const char *to, struct edge_error *err) {
-    enum edge_code code = check_name(from, err);
-    if (code == EDGE_OK) {
-        code = check_name(to, err);
-    }
-    if (code != EDGE_OK) {
-        return code;
-    }
-    if (renameat(dirfd, from, dirfd, to) < 0) {
-        return edge_set_errno(err, errno, "cannot rename '%s'", from);
-    }
-    return sync_dir(dirfd, from, err);
-}
-
 enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
                             struct edge_error *err) {
     enum edge_code code = check_name(name, err);

@@ -50,10 +50,6 @@ void fs_sweep(int dirfd);
 /* Removes a file and syncs the directory; a file that is absent is fine. */
 enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) EDGE_NODISCARD;
 
-/* Atomic rename within one directory, synced. */
-enum edge_code fs_rename(int dirfd, const char *from, const char *to,
-                         struct edge_error *err) EDGE_NODISCARD;
-
 /* Moves a damaged file aside as "<name>.damaged-<unix time>", so that it is never overwritten.
  * ret_name (may be NULL) receives the new name. */
 enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,

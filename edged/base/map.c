@@ -219,13 +219,6 @@ bool map_remove(struct map *m, struct slice key) {
     return true;
 }
 
-void *map_take(struct map *m, struct slice key) {
-    struct entry *e = unlink_entry(m, find(m, key, hash_of(key)));
-    void *value = e != NULL ? e->value : NULL;
-    free(e);
-    return value;
-}
-
 size_t map_cnt(const struct map *m) {
     return m->cnt;
 }

@@ -25,7 +25,6 @@ enum edge_code map_put(struct map *m, struct slice key, void *value,
                        struct edge_error *err) EDGE_NODISCARD;
 void *map_get(const struct map *m, struct slice key); /* NULL when absent */
 bool map_remove(struct map *m, struct slice key);
-void *map_take(struct map *m, struct slice key); /* removes without freeing the value */
 void map_clear(struct map *m);
 size_t map_cnt(const struct map *m);
 

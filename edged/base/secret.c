@@ -67,15 +67,6 @@ struct secret secret_take(struct secret *from) {
     return taken;
 }
 
-void secret_shrink(struct secret *s, size_t len) {
-    if (len == 0) {
-        secret_clear(s);
-    } else if (len < s->len) {
-        OPENSSL_cleanse(s->data + len, s->len - len);
-        s->len = len;
-    }
-}
-
 void secret_clear(struct secret *s) {
     if (s == NULL) {
         return;

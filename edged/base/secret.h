@@ -41,9 +41,6 @@ enum edge_code secret_copy(struct secret *s, const void *data, size_t len,
 /* Transfers ownership; `from` becomes empty. */
 struct secret secret_take(struct secret *from);
 
-/* Shortens to the first `len` bytes and wipes the rest. */
-void secret_shrink(struct secret *s, size_t len);
-
 /* Wipes and releases; idempotent, NULL allowed. */
 void secret_clear(struct secret *s);
 

@@ -85,7 +85,3 @@ void http_reply_stream_end(struct http_exchange *x) {
     http_conn_stream_end(&x->conn);
     http_exchange_stream_ended(x);
 }
-
-const char *http_reason(int status) {
-    return http_conn_reason(status);
-}

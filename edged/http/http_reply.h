@@ -36,7 +36,4 @@ void http_reply_stream_begin(struct http_exchange *x, int status, const char *co
 bool http_reply_stream_write(struct http_exchange *x, struct slice bytes);
 void http_reply_stream_end(struct http_exchange *x);
 
-/* Reason phrase of a status; never NULL. */
-const char *http_reason(int status);
-
 #endif

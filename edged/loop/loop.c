@@ -47,7 +47,6 @@ struct loop {
     struct op_table *ops;
     uint64_t turn_start_ns;
     uint64_t turn_idle_ns; /* time waited so far, at the start of the turn */
-    uint64_t max_lag_ns;
     void (*lag_fn)(void *data, uint64_t lag_ms);
     void *lag_data;
 };
@@ -64,9 +63,6 @@ static void loop_on_turn(uv_prepare_t *handle) {
     uint64_t turn_ns = now_ns - l->turn_start_ns;
     uint64_t waited_ns = idle_ns - l->turn_idle_ns;
     uint64_t lag_ns = turn_ns > waited_ns ? turn_ns - waited_ns : 0;
-    if (lag_ns > l->max_lag_ns) {
-        l->max_lag_ns = lag_ns;
-    }
     loop_begin_turn(l, now_ns, idle_ns);
     if (l->lag_fn != NULL && lag_ns >= UINT64_C(1000000) * LOOP_LAG_WARN_MS) {
         l->lag_fn(l->lag_data, lag_ns / 1000000);
@@ -261,12 +257,6 @@ void loop_timer_free(struct loop_timer *t) {
     if (t != NULL) {
         uv_close((uv_handle_t *)&t->handle, loop_on_timer_closed);
     }
-}
-
-uint64_t loop_take_max_lag_ms(struct loop *l) {
-    uint64_t lag_ms = l->max_lag_ns / 1000000;
-    l->max_lag_ns = 0;
-    return lag_ms;
 }
 
 void loop_on_lag(struct loop *l, void (*fn)(void *data, uint64_t lag_ms), void *data) {

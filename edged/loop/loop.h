@@ -53,9 +53,6 @@ void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_is_active(const struct loop_timer *t);
 void loop_timer_free(struct loop_timer *t); /* never fires afterwards; NULL allowed */
 
-/* Longest time that one turn of the loop spent in callbacks since the last call, ms. */
-uint64_t loop_take_max_lag_ms(struct loop *l);
-
 /* Calls fn at the end of each turn that took LOOP_LAG_WARN_MS or more. Measuring wakes nobody up.
  * fn NULL ends it. */
 void loop_on_lag(struct loop *l, void (*fn)(void *data, uint64_t lag_ms), void *data);

@@ -95,10 +95,6 @@ bool docker_engine_is_podman(const struct docker_engine *e) {
     return e->podman;
 }
 
-const char *docker_engine_version(const struct docker_engine *e) {
-    return e->version;
-}
-
 static void tell_closed(struct docker_engine *e) {
     if (e->closing && !e->closed_told && e->call_cnt == 0 && e->state != VERSION_ASKED) {
         e->closed_told = true;

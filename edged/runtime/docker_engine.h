@@ -60,7 +60,6 @@ void docker_engine_forget_version(struct docker_engine *e);
 
 /* As of the last negotiation. */
 bool docker_engine_is_podman(const struct docker_engine *e);
-const char *docker_engine_version(const struct docker_engine *e); /* "" before it is known */
 
 /* Cancels all calls; when the last callback has run, closed() runs. Then docker_engine_free. */
 void docker_engine_close(struct docker_engine *e, void (*closed)(void *data), void *data);

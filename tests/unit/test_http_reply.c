@@ -146,13 +146,6 @@ static void test_out_of_memory(void **state) {
     assert_true(alloc_fail_torture(ask_for_error, NULL) >= 2);
 }
 
-static void test_reasons(void **state) {
-    (void)state;
-    assert_string_equal(http_reason(200), "OK");
-    assert_string_equal(http_reason(503), "Service Unavailable");
-    assert_true(strlen(http_reason(777)) > 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -164,7 +157,6 @@ int main(void) {
         TEST(test_json_takes_the_body),
         TEST(test_stream_ends_once),
         TEST(test_out_of_memory),
-        cmocka_unit_test(test_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

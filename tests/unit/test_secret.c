@@ -55,20 +55,6 @@ static void test_compare(void **state) {
     assert_true(slice_eq(secret_slice(&a), slice_make("key\0one", 7)));
 }
 
-static void test_shrink(void **state) {
-    (void)state;
-    struct secret s SECRET_CLEANUP = {0};
-    assert_int_equal(secret_copy(&s, "0123456789", 10, NULL), EDGE_OK);
-    secret_shrink(&s, 20);
-    assert_int_equal(s.len, 10);
-    secret_shrink(&s, 4);
-    assert_int_equal(s.len, 4);
-    assert_memory_equal(s.data, "0123\0\0\0\0\0\0", 10);
-    secret_shrink(&s, 0);
-    assert_null(s.data);
-    assert_int_equal(s.len, 0);
-}
-
 static void test_wipe(void **state) {
     (void)state;
     char array[] = "secret";
@@ -113,7 +99,6 @@ static void test_secure_heap(void **state) {
     struct secret s = {0};
     assert_int_equal(secret_alloc(&s, 33, NULL), EDGE_OK);
     assert_int_equal(secret_heap_used(), 64);
-    secret_shrink(&s, 16);
     struct secret too_big = {0};
     struct edge_error err = {0};
     assert_int_equal(secret_alloc(&too_big, 2 * SECRET_HEAP_SIZE, &err), EDGE_NOMEM);
@@ -139,10 +124,10 @@ static void test_heap_exhausted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_compare),     cmocka_unit_test(test_shrink),
-        cmocka_unit_test(test_wipe),        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_secure_heap), cmocka_unit_test(test_heap_exhausted),
+        cmocka_unit_test(test_life),           cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_compare),        cmocka_unit_test(test_wipe),
+        cmocka_unit_test(test_out_of_memory),  cmocka_unit_test(test_secure_heap),
+        cmocka_unit_test(test_heap_exhausted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
