@@ -14,4 +14,5 @@ target_link_libraries(runtime_probe PRIVATE edge_flags edge_runtime)
 add_executable(module_ask ${support}/module_ask.c)
 target_compile_definitions(module_ask PRIVATE _GNU_SOURCE)
 target_link_options(module_ask PRIVATE -static)
-set_target_properties(module_ask PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+# Neither -pie nor -no-pie, which clang takes ill beside -static.
+set_property(TARGET module_ask PROPERTY POSITION_INDEPENDENT_CODE)
