@@ -119,9 +119,13 @@ static void on_engine_event(void *data, enum runtime_event event, const char *id
     }
 }
 
+/* A signal that interrupts the wait makes libuv forget how long it had waited, so the turn in which
+ * we are told to stop looks long and says nothing. */
 static void on_lag(void *data, uint64_t lag_ms) {
-    (void)data;
-    log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
+    const struct daemon *d = data;
+    if (!d->stopping) {
+        log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
+    }
 }
 
 static void on_settled(void *data) {

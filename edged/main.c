@@ -109,7 +109,7 @@ static int check_config(const char *file, const struct edge_config *cfg,
                      report->warning_cnt == 1 ? "" : "s");
         return EXIT_SUCCESS;
     }
-    (void)fprintf(stderr, "%s: %s\n", file, edge_error_text(err));
+    (void)fprintf(stderr, "edged: %s\n", edge_error_text(err));
     return EXIT_UNUSABLE_CONFIG;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/attr.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,12 +40,32 @@ static int match(const char *words, int argc, char **argv) {
     return used;
 }
 
+/* Commands of more than one word that begin with this one. */
+static bool list_group(const char *word) {
+    size_t len = strlen(word);
+    bool found = false;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(commands); i++) {
+        const char *words = commands[i].words;
+        if (strncmp(words, word, len) == 0 && words[len] == ' ') {
+            (void)fprintf(stderr, found ? ", '%s'" : "iotedge: did you mean '%s'", words);
+            found = true;
+        }
+    }
+    if (found) {
+        (void)fputs("?\n", stderr);
+    }
+    return found;
+}
+
 static void unknown(int argc, char **argv) {
     (void)fprintf(stderr, "iotedge: unknown command '%s", argv[0]);
     if (argc > 1 && argv[1][0] != '-') {
         (void)fprintf(stderr, " %s", argv[1]);
     }
-    (void)fputs("'\nTry 'iotedge --help'.\n", stderr);
+    (void)fputs("'\n", stderr);
+    if (!list_group(argv[0])) {
+        (void)fputs("Try 'iotedge --help'.\n", stderr);
+    }
 }
 
 int main(int argc, char **argv) {

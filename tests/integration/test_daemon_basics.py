@@ -102,6 +102,12 @@ def test_version_and_help() -> None:
         assert usage.returncode == 0 and "Usage:" in usage.stdout
 
 
+def test_half_a_command_is_completed() -> None:
+    done = subprocess.run([str(IOTEDGE), "tpm"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert "did you mean 'tpm info'?" in done.stderr
+
+
 def test_tpm_info_without_a_tpm_names_the_mend() -> None:
     done = subprocess.run([str(IOTEDGE), "tpm", "info", "--json", "--tcti", "device:/dev/no-such-tpm"],
                           capture_output=True, text=True, timeout=20)
