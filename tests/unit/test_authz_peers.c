@@ -78,6 +78,11 @@ static void test_without_pidfd_nothing_is_remembered(void **unused) {
  * kernel cannot tell. */
 static void test_pidfds_of_this_kernel(void **unused) {
     (void)unused;
+    int probe = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (probe < 0) {
+        skip(); /* Linux has it since 5.3, valgrind 3.19 does not pass it on */
+    }
+    close(probe);
     pid_t child = fork();
     if (child == 0) {
         (void)pause();
