@@ -106,8 +106,11 @@ static void on_device_key(void *data, bool accepted, const struct hub_answer *an
 }
 
 static void on_reconciled(void *data, unsigned cnt) {
-    (void)data;
+    struct daemon *d = data;
     if (cnt > 0) {
+        /* The root may have changed while we ran: keys derived before are not the hub's any more.
+         */
+        module_keys_drop(d->module_keys);
         log_info("The hub holds the current keys of all module identities (%u updated)", cnt);
     }
 }
