@@ -52,6 +52,18 @@ class TestDps:
         enrolled.provision()
         assert modules(enrolled.ask("list"))
 
+    def test_lookup(self, enrolled: CloudProbe, cloud: AdminClient, emulator: Emulator) -> None:
+        """Where the device is assigned can be asked without a registration."""
+        enrolled.challenge()
+        assert enrolled.ask("lookup", "token")["kind"] == "not_found"
+        enrolled.provision()
+        registrations = cloud.count("dps.register.second")
+        enrolled.challenge()
+        answer = enrolled.ask("lookup", "token")
+        assert (answer["kind"], answer["hub"], answer["device"]) == ("assigned", emulator.hub_host, DEVICE)
+        assert answer["blobLen"] == 0
+        assert cloud.count("dps.register.second") == registrations
+
     def test_not_enrolled(self, probe: CloudProbe) -> None:
         probe.ask("ek")
         answer = probe.challenge()
@@ -173,10 +185,17 @@ class TestHub:
         [(401, "refused"), (404, "not_found"), (409, "conflict"), (412, "stale"), (429, "throttled")],
     )
     def test_statuses(self, device: CloudProbe, cloud: AdminClient, status: int, kind: str) -> None:
-        cloud.set_fault("hub.get", "status", status=status, retry_after=4)
+        # A 401 counts only when a fresh token is answered so as well.
+        cloud.set_fault("hub.get", "status", status=status, retry_after=4, times=2 if status == 401 else 1)
         answer = device.ask("get", "$edgeAgent")
         assert (answer["kind"], answer["status"], answer["retryAfterMs"]) == (kind, status, 4000)
         assert modules(device.ask("get", "$edgeAgent"))
+
+    def test_one_401_is_answered_with_a_fresh_token(self, device: CloudProbe, cloud: AdminClient) -> None:
+        before = cloud.count("hub.get")
+        cloud.set_fault("hub.get", "status", status=401)
+        assert modules(device.ask("get", "$edgeAgent"))
+        assert cloud.count("hub.get") == before + 2
 
     def test_deleted_device(
         self, enrolled: CloudProbe, cloud: AdminClient, emulator: Emulator

@@ -16,7 +16,7 @@ from support.keys import fake_ek, fake_srk
 from support.tpm2 import split_blob
 
 from edgecloud import hub, pki, sas, store, tpm_blob
-from edgecloud.dps import check_registration_id, read_enrollment
+from edgecloud.enrollments import check_registration_id, read_enrollment
 from edgecloud.faults import FaultPlan, read_fault
 from edgecloud.frontend import RetryGate
 from edgecloud.settings import Settings
@@ -362,13 +362,13 @@ class TestRegistry:
     ) -> None:
         monkeypatch.setattr(hub.time, "time_ns", lambda: 0)
         registry = hub.Registry(Settings(), threading.RLock(), lambda: None)
-        registry.put_device("h", "d", KEY, edge=True)
+        registry.put_device("h", "d", hub.Authentication("sas", KEY, KEY), edge=True)
         ids = [int(m.generation_id) for m in registry.list_modules("h", "d")]
         assert ids == sorted(set(ids)) and all(len(str(i)) == 18 for i in ids)
 
     def test_restore_is_the_inverse_of_devices(self) -> None:
         first = hub.Registry(Settings(), threading.RLock(), lambda: None)
-        first.put_device("h:1", "d", KEY, edge=True)
+        first.put_device("h:1", "d", hub.Authentication("sas", KEY, KEY), edge=True)
         first.create_module("h:1", "d", "m", "IotEdge", hub.Authentication())
         second = hub.Registry(Settings(), threading.RLock(), lambda: None)
         second.restore(first.devices())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Mapping, Optional
 
-from . import sas
-from .dps import Dps, read_enrollment
+from . import device_certs, sas
+from .dps import Dps
+from .enrollments import check_device_id, read_enrollment, read_group, read_key
+from .external import ExternalApi, read_document
 from .faults import FaultPlan, read_fault
-from .hub import Registry
+from .hub import Authentication, Registry, by_ca, by_thumbprint
 from .journal import Journal
+from .pki import CERTIFICATE_KINDS, TLS_KINDS
 from .settings import Settings, check_host
 from .wire import Malformed, Refusal, Request, Response, json_response, read_json_object
 
+CREDENTIALS = ("primary_key", "secondary_key", "thumbprints", "certificate", "ca")
 _RESOURCE = re.compile(r"([^/]+)/devices/([^/]+)(?:/modules/([^/]+))?\Z")
 
 
@@ -25,11 +29,15 @@ class Admin:
         self,
         dps: Dps,
         registry: Registry,
+        external: ExternalApi,
         settings: Settings,
         faults: FaultPlan,
         journal: Journal,
         changed: Callable[[], None],
+        change_tls: Callable[[str, str], None],
     ) -> None:
+        self._external = external
+        self._change_tls = change_tls
         self._dps = dps
         self._registry = registry
         self._settings = settings
@@ -44,7 +52,21 @@ class Admin:
             ("PATCH", "enrollments"): self._change_enrollment,
             ("DELETE", "enrollments"): lambda names, body: self._dps.remove(_one(names)),
             ("GET", "devices"): lambda names, body: self._registry.devices(),
+            ("GET", "groups"): lambda names, body: self._dps.groups(),
+            ("POST", "groups"): self._enroll_group,
+            ("PATCH", "groups"): lambda names, body: self._dps.change_group(
+                _one(names), body
+            ).as_dict(),
+            ("DELETE", "groups"): lambda names, body: self._dps.remove_group(_one(names)),
+            ("POST", "devices"): self._create_device,
+            ("PATCH", "devices"): self._change_device,
             ("DELETE", "devices"): self._delete_device,
+            ("GET", "external"): lambda names, body: self._external.document(),
+            ("PUT", "external"): self._set_external,
+            ("DELETE", "external"): lambda names, body: self._external.set_document(
+                None, at_reprovision=False
+            ),
+            ("PATCH", "tls"): self._set_tls,
             ("POST", "verify-token"): self._verify_token,
             ("GET", "faults"): lambda names, body: self._faults.listed(),
             ("POST", "faults"): lambda names, body: self._faults.add(read_fault(body)),
@@ -92,10 +114,61 @@ class Admin:
     def _change_enrollment(self, names: list[str], body: dict[str, Any]) -> Any:
         return self._dps.change(_one(names), body).as_dict()
 
+    def _enroll_group(self, names: list[str], body: dict[str, Any]) -> Any:
+        group = read_group(body)
+        self._dps.enroll_group(group)
+        return group.as_dict()
+
+    def _create_device(self, names: list[str], body: dict[str, Any]) -> Any:
+        """A device that no DPS knows of."""
+        _check_names(body, ("hub", "device_id", "edge", *CREDENTIALS))
+        hub = check_host(body.get("hub") or self._settings.hub_host)
+        device_id = check_device_id(body.get("device_id"))
+        edge = body.get("edge", True)
+        if not isinstance(edge, bool):
+            raise Malformed("edge must be true or false")
+        if device_id in [d["deviceId"] for d in self._registry.devices() if d["hub"] == hub]:
+            raise Refusal(409, "", f"hub '{hub}' has a device '{device_id}'")
+        how = _read_credentials(body) or _keys({})
+        return self._registry.put_device(hub, device_id, how, edge=edge)
+
+    def _change_device(self, names: list[str], body: dict[str, Any]) -> Any:
+        """Enables, disables, or gives another credential; `rotate` makes new keys.
+
+        `rotate`: "primary", "secondary" or "both"; `swap` exchanges the two keys.
+        """
+        hub, device_id = _hub_and_device(names)
+        _check_names(body, ("enabled", "rotate", "swap", *CREDENTIALS))
+        enabled, rotate = body.get("enabled"), body.get("rotate")
+        if not isinstance(enabled, (bool, type(None))):
+            raise Malformed("enabled must be true or false")
+        how = _read_credentials(body)
+        if rotate is not None or body.get("swap"):
+            old = self._registry.authentication(hub, device_id)
+            if old.kind != "sas" or rotate not in (None, "primary", "secondary", "both"):
+                raise Malformed("rotate is primary, secondary or both, of a device with keys")
+            primary = read_key({}, "") if rotate in ("primary", "both") else old.primary
+            secondary = read_key({}, "") if rotate in ("secondary", "both") else old.secondary
+            if body.get("swap"):
+                primary, secondary = secondary, primary
+            how = Authentication("sas", primary, secondary)
+        return self._registry.change_device(hub, device_id, how=how, enabled=enabled)
+
     def _delete_device(self, names: list[str], body: dict[str, Any]) -> None:
-        if len(names) != 2:
-            raise Malformed("devices are deleted by /devices/HUB/DEVICE")
-        self._registry.remove(check_host(names[0]), names[1])
+        self._registry.remove(*_hub_and_device(names))
+
+    def _set_external(self, names: list[str], body: dict[str, Any]) -> Any:
+        values = dict(body)
+        later = values.pop("at_reprovision", False) is True
+        document = read_document(values)
+        self._external.set_document(document, at_reprovision=later)
+        return document
+
+    def _set_tls(self, names: list[str], body: dict[str, Any]) -> None:
+        certificate, tls = body.get("certificate", "good"), body.get("tls", "modern")
+        if certificate not in CERTIFICATE_KINDS or tls not in TLS_KINDS:
+            raise Malformed(f"certificate is one of {CERTIFICATE_KINDS}, tls one of {TLS_KINDS}")
+        self._change_tls(certificate, tls)
 
     def _journal_list(self, names: list[str], body: dict[str, Any]) -> Any:
         entries = self._journal.entries(_one(names))
@@ -134,6 +207,7 @@ class Admin:
         self._faults.clear()
         self._dps.forget()
         self._registry.forget()
+        self._external.set_document(None, at_reprovision=False)
         self._journal.reset()
 
 
@@ -141,3 +215,36 @@ def _one(names: list[str]) -> str:
     if len(names) != 1:
         raise Malformed("the call needs one name")
     return names[0]
+
+
+def _hub_and_device(names: list[str]) -> tuple[str, str]:
+    if len(names) != 2:
+        raise Malformed("devices are named /devices/HUB/DEVICE")
+    return check_host(names[0]), names[1]
+
+
+def _check_names(body: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in body:
+        if name not in known:
+            raise Malformed(f"unknown member '{name}', known: {', '.join(known)}")
+
+
+def _read_credentials(body: Mapping[str, Any]) -> Optional[Authentication]:
+    """How a device proves itself to its hub, None where nothing is said of it."""
+    if body.get("ca") is not None:
+        return by_ca("".join(device_certs.to_pem(c) for c in device_certs.read_pem(body["ca"], "ca")))
+    if body.get("certificate") is not None:
+        leaf = device_certs.read_pem(body["certificate"], "certificate")[0]
+        return by_thumbprint([device_certs.thumbprint(leaf)])
+    given = body.get("thumbprints")
+    if given:
+        if not isinstance(given, list) or len(given) > 2:
+            raise Malformed("thumbprints must be a list of one or two")
+        return by_thumbprint([device_certs.read_thumbprint(text) for text in given])
+    if body.get("primary_key") is not None or body.get("secondary_key") is not None:
+        return _keys(body)
+    return None
+
+
+def _keys(body: Mapping[str, Any]) -> Authentication:
+    return Authentication("sas", read_key(body, "primary_key"), read_key(body, "secondary_key"))

@@ -12,14 +12,14 @@ import threading
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+from .cli_devices import COMMANDS, add_parsers, read_stdin
 from .client import AdminClient, AdminError
 from .faults import KINDS, STEPS
-from .pki import CERTIFICATE_KINDS
+from .pki import CERTIFICATE_KINDS, TLS_KINDS
 from .service import Emulator, Options, temporary_folder
 from .wire import Malformed
 
 SOCKET_VARIABLE = "EDGE_CLOUD_SOCKET"
-MAX_STDIN = 1024 * 1024
 JOURNALS = ("requests", "violations", "refusals", "early", "tls")
 EXIT_FAILURE = 1
 
@@ -82,6 +82,9 @@ def _serve_parser() -> argparse.ArgumentParser:
         default="good",
         help="a bad one is for clients that must refuse it",
     )
+    parser.add_argument(
+        "--tls", choices=TLS_KINDS, default=TLS_KINDS[0], help="1.1: nothing newer is spoken"
+    )
     return parser
 
 
@@ -113,6 +116,7 @@ def _serve(args: argparse.Namespace) -> int:
             id_scope=args.id_scope,
             names=args.name,
             certificate=args.certificate,
+            tls=args.tls,
             admin_socket=args.admin_socket,
             ready_file=args.ready_file,
         )
@@ -144,34 +148,7 @@ def _ctl_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    enroll = commands.add_parser("enroll", help="add a TPM enrollment")
-    enroll.add_argument(
-        "--stdin", action="store_true", help="read the JSON of 'iotedge tpm info --json'"
-    )
-    enroll.add_argument("--endorsement-key", metavar="BASE64", help="TPM2B_PUBLIC of the EK")
-    enroll.add_argument(
-        "--registration-id", metavar="ID", help="default: base32 of the EK's SHA-256"
-    )
-    enroll.add_argument("--device-id", metavar="ID", help="default: the registration id")
-    enroll.add_argument("--hub", metavar="NAME", help="default: the hub of --hub-host")
-    enroll.add_argument(
-        "--no-edge", action="store_true", help="a device without $edgeAgent and $edgeHub"
-    )
-
-    commands.add_parser("enrollments", help="list enrollments and what became of them")
-    change = commands.add_parser("change-enrollment", help="enable, disable or move an enrollment")
-    change.add_argument("registration_id")
-    change.add_argument("--enable", dest="enabled", action="store_true", default=None)
-    change.add_argument("--disable", dest="enabled", action="store_false")
-    change.add_argument("--hub", metavar="NAME")
-    change.add_argument("--device-id", metavar="ID")
-    remove = commands.add_parser("remove-enrollment", help="remove an enrollment")
-    remove.add_argument("registration_id")
-
-    commands.add_parser("devices", help="show device and module identities with their keys")
-    delete = commands.add_parser("delete-device", help="remove a device and its modules from a hub")
-    delete.add_argument("hub")
-    delete.add_argument("device_id")
+    add_parsers(commands)
     verify = commands.add_parser(
         "verify-token", help="would the hub accept a token? exit code 0: yes, 1: no"
     )
@@ -211,7 +188,10 @@ def _add_fault_parser(commands: Any) -> None:
     )
     fault.add_argument("--field", type=int, help="which of fields 1 to 5 to corrupt")
     fault.add_argument("--length", type=int, help="bytes of field 6 (default: 200)")
-    fault.add_argument("--seconds", type=float, help="length of a delay (default: 1)")
+    fault.add_argument(
+        "--seconds", type=float, help="length of a delay, or of a trickling answer (default: 1)"
+    )
+    fault.add_argument("--offset", type=int, help="bytes of the answer before a reset (default: 0)")
     fault.add_argument("--size", type=int, help="bytes of an oversized answer (default: 2 MiB)")
     commands.add_parser("faults", help="list scripted failures")
     clear = commands.add_parser("clear-faults", help="remove scripted failures")
@@ -223,7 +203,7 @@ def _ctl(args: argparse.Namespace) -> int:
     handler = _COMMANDS[args.command]
     result = handler(client, args)
     if result is not None:
-        print(json.dumps(result, indent=1))
+        print(result if isinstance(result, str) else json.dumps(result, indent=1))
     if args.command == "verify-token":
         return 0 if result["accepted"] else EXIT_FAILURE
     if args.command == "violations":
@@ -238,36 +218,6 @@ def _socket_path(args: argparse.Namespace) -> str:
     if not path:
         raise Malformed(f"name the admin socket: --socket, --ready-file or ${SOCKET_VARIABLE}")
     return str(path)
-
-
-def _read_stdin() -> str:
-    text = sys.stdin.read(MAX_STDIN + 1)
-    if len(text) > MAX_STDIN:
-        raise Malformed("standard input is too long")
-    return text
-
-
-def _enroll(client: AdminClient, args: argparse.Namespace) -> Any:
-    values: dict[str, Any] = {}
-    if args.stdin:
-        info = json.loads(_read_stdin())
-        if not isinstance(info, dict):
-            raise Malformed("standard input is not a JSON object")
-        values = {name: info.get(name) for name in ("endorsement_key", "registration_id")}
-    for name in ("endorsement_key", "registration_id", "device_id", "hub"):
-        if getattr(args, name) is not None:
-            values[name] = getattr(args, name)
-    values["edge"] = not args.no_edge
-    return client.call("POST", "enrollments", body=values)
-
-
-def _change_enrollment(client: AdminClient, args: argparse.Namespace) -> Any:
-    values = {
-        name: getattr(args, name)
-        for name in ("enabled", "hub", "device_id")
-        if getattr(args, name) is not None
-    }
-    return client.change_enrollment(args.registration_id, **values)
 
 
 def _set(client: AdminClient, args: argparse.Namespace) -> Any:
@@ -292,6 +242,7 @@ def _fault(client: AdminClient, args: argparse.Namespace) -> None:
             "length",
             "seconds",
             "size",
+            "offset",
         )
         if getattr(args, name) is not None
     }
@@ -301,13 +252,8 @@ def _fault(client: AdminClient, args: argparse.Namespace) -> None:
 
 
 _COMMANDS: dict[str, Any] = {
-    "enroll": _enroll,
-    "enrollments": lambda client, args: client.enrollments(),
-    "change-enrollment": _change_enrollment,
-    "remove-enrollment": lambda client, args: client.remove_enrollment(args.registration_id),
-    "devices": lambda client, args: client.devices(),
-    "delete-device": lambda client, args: client.delete_device(args.hub, args.device_id),
-    "verify-token": lambda client, args: client.verify_token(_read_stdin()),
+    **COMMANDS,
+    "verify-token": lambda client, args: client.verify_token(read_stdin()),
     "settings": lambda client, args: client.settings(),
     "set": _set,
     "fault": _fault,

@@ -7,82 +7,31 @@ only the enrolled TPM can unwrap; whatever is signed with that key afterwards co
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 
-from . import sas
-from .hub import Registry
-from .settings import Settings, check_host
-from .tpm_blob import (
-    BlobShape,
-    StorageKey,
-    build_blob,
-    default_registration_id,
-    read_endorsement_key,
-)
-from .wire import Malformed, Refusal, read_base64, to_base64
+from cryptography import x509
+
+from . import device_certs, sas
+from .enrollments import KEY, TPM, X509, Enrollment, Group, read_enrollment, read_group
+from .hub import Authentication, Registry, by_ca, by_thumbprint
+from .settings import Settings
+from .tpm_blob import BlobShape, StorageKey, build_blob
+from .wire import Malformed, Refusal, to_base64
 
 KEY_LEN = 32
-MAX_PUBLIC_LEN = 1024
 KEY_NAME = "registration"
-_REGISTRATION_ID = re.compile(r"[A-Za-z0-9\-._:]{0,127}[A-Za-z0-9\-]\Z")
-_DEVICE_ID = re.compile(r"[A-Za-z0-9\-:.+%_#*?!(),=@;$']{1,128}\Z")
+CHANGEABLE = ("hub", "device_id", "enabled", "edge", "primary_key", "secondary_key", "thumbprints")
+GROUP_CHANGEABLE = ("hub", "enabled", "edge", "primary_key", "secondary_key", "ca", "hub_auth")
 
 ERR_ENROLLMENT = "401002"
 ERR_TOKEN = "401000"
 ERR_REGISTRATION = "404201"
 ERR_OPERATION = "404202"
-
-
-def check_registration_id(text: Any) -> str:
-    if not isinstance(text, str) or not _REGISTRATION_ID.match(text):
-        raise Malformed(
-            "registration id must be 1 to 128 of letters, digits, '-', '.', '_', ':' "
-            "and end in a letter, digit or '-'"
-        )
-    return text
-
-
-@dataclass
-class Enrollment:
-    """One TPM that may register."""
-
-    registration_id: str
-    endorsement_key: bytes
-    device_id: str
-    hub: Optional[str] = None  # None: the default hub
-    enabled: bool = True
-    edge: bool = True
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**self.__dict__, "endorsement_key": to_base64(self.endorsement_key)}
-
-
-def read_enrollment(value: Mapping[str, Any]) -> Enrollment:
-    """An enrollment from the administrator or from what `iotedge tpm info --json` prints.
-
-    That output has more members than an enrollment, so unknown ones are ignored here.
-    """
-    ek = read_base64(value.get("endorsement_key"), "endorsement_key", 1, MAX_PUBLIC_LEN)
-    read_endorsement_key(ek)
-    registration_id = check_registration_id(
-        value.get("registration_id") or default_registration_id(ek)
-    )
-    device_id = value.get("device_id") or registration_id
-    if not isinstance(device_id, str) or not _DEVICE_ID.match(device_id):
-        raise Malformed("device_id must be 1 to 128 characters that a hub allows")
-    hub = value.get("hub")
-    if hub is not None:
-        check_host(hub)
-    enabled, edge = value.get("enabled", True), value.get("edge", True)
-    if not isinstance(enabled, bool) or not isinstance(edge, bool):
-        raise Malformed("enabled and edge must be true or false")
-    return Enrollment(registration_id, ek, device_id, hub, enabled, edge)
 
 
 @dataclass
@@ -95,13 +44,22 @@ class Challenge:
 
 
 @dataclass
+class Proof:
+    """What showed who is calling: the key of a challenge, a key, or a certificate."""
+
+    challenge: Optional[Challenge] = None
+    leaf: Optional[x509.Certificate] = None
+
+
+@dataclass
 class Operation:
-    """A registration under way. `hub_key` is set once the device is assigned."""
+    """A registration under way. `hub_key`: what a TPM is given when it is assigned."""
 
     operation_id: str
-    challenge: Challenge
+    proof: Proof
     polls_left: int
     hub_key: Optional[bytes] = None
+    assigned: bool = False
 
 
 @dataclass
@@ -115,6 +73,9 @@ class Registration:
     created: str
     updated: str
     etag: str
+    attestation: str = TPM
+    group: Optional[str] = None
+    thumbprint: Optional[str] = None
 
     def as_dict(self) -> dict[str, Any]:
         return dict(self.__dict__)
@@ -135,6 +96,7 @@ class Dps:
         self._lock = lock
         self._changed = changed
         self._enrollments: dict[str, Enrollment] = {}
+        self._groups: dict[str, Group] = {}
         self._registrations: dict[str, Registration] = {}
         self._challenges: dict[str, Challenge] = {}
         self._operations: dict[str, Operation] = {}
@@ -146,16 +108,17 @@ class Dps:
         key = enrollment.registration_id.lower()
         with self._lock:
             for other_key, other in self._enrollments.items():
-                if other_key != key and other.endorsement_key == enrollment.endorsement_key:
+                ek = enrollment.endorsement_key
+                if other_key != key and ek is not None and other.endorsement_key == ek:
                     raise Refusal(409, "", f"this TPM is enrolled as '{other.registration_id}'")
             self._enrollments[key] = enrollment
             self._forget_progress(key)
             self._changed()
 
     def change(self, registration_id: str, values: Mapping[str, Any]) -> Enrollment:
-        """Changes hub, device_id, enabled or edge of an enrollment."""
+        """Changes members of an enrollment, see CHANGEABLE."""
         for name in values:
-            if name not in ("hub", "device_id", "enabled", "edge"):
+            if name not in CHANGEABLE:
                 raise Malformed(f"'{name}' of an enrollment cannot be changed")
         with self._lock:
             old = self._enrollment(registration_id)
@@ -173,11 +136,49 @@ class Dps:
             self._forget_progress(key)
             self._changed()
 
+    def enroll_group(self, group: Group) -> None:
+        with self._lock:
+            self._groups[group.name] = group
+            self._changed()
+
+    def change_group(self, name: str, values: Mapping[str, Any]) -> Group:
+        for member in values:
+            if member not in GROUP_CHANGEABLE:
+                raise Malformed(f"'{member}' of a group cannot be changed")
+        with self._lock:
+            new = read_group({**self._group(name).as_dict(), **values})
+            self._groups[name] = new
+            self._changed()
+            return new
+
+    def remove_group(self, name: str) -> None:
+        """Its devices stay at their hubs, but cannot register again."""
+        with self._lock:
+            self._group(name)
+            del self._groups[name]
+            for key in [k for k, r in self._registrations.items() if r.group == name]:
+                del self._registrations[key]
+                self._forget_progress(key)
+            self._changed()
+
+    def groups(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [
+                {
+                    **group.as_dict(),
+                    "registrations": [
+                        r.as_dict() for r in self._registrations.values() if r.group == name
+                    ],
+                }
+                for name, group in sorted(self._groups.items())
+            ]
+
     def forget(self) -> None:
         """Back to an empty service."""
         with self._lock:
             for table in (
                 self._enrollments,
+                self._groups,
                 self._registrations,
                 self._challenges,
                 self._operations,
@@ -201,6 +202,7 @@ class Dps:
         with self._lock:
             return {
                 "enrollments": [e.as_dict() for e in self._enrollments.values()],
+                "groups": [g.as_dict() for g in self._groups.values()],
                 "registrations": [r.as_dict() for r in self._registrations.values()],
             }
 
@@ -208,22 +210,78 @@ class Dps:
         with self._lock:
             for item in value.get("enrollments", []):
                 self._enrollments[item["registration_id"].lower()] = read_enrollment(item)
+            for item in value.get("groups", []):
+                self._groups[item["name"]] = read_group(item)
             for item in value.get("registrations", []):
                 self._registrations[item["registration_id"].lower()] = Registration(**item)
 
     # The device's side
 
-    def admit(self, registration_id: str, ek: Optional[bytes]) -> Enrollment:
-        """The enrollment that lets this EK in; evaluated anew for every call of the dance."""
+    def admit(
+        self,
+        registration_id: str,
+        ek: Optional[bytes],
+        chain: Optional[Sequence[x509.Certificate]],
+        token: Optional[sas.Token],
+    ) -> Enrollment:
+        """The enrollment that the caller may mean; evaluated anew for every call of the dance.
+
+        An enrollment of its own goes before any group, so that one device of a group can be
+        shut out. A certificate is proof by itself, so a bad one is refused here; a token is
+        checked against the keys of what this returns.
+        """
         with self._lock:
             enrollment = self._enrollments.get(registration_id.lower())
+            groups = [group for _, group in sorted(self._groups.items())]
+        if enrollment is not None:
+            if ek is not None and enrollment.attestation != TPM:
+                raise Refusal(401, ERR_ENROLLMENT, "the enrollment is not for a TPM")
+            if ek is not None and enrollment.enabled and ek != enrollment.endorsement_key:
+                raise Refusal(401, ERR_ENROLLMENT, "the endorsement key is not the enrolled one")
+        elif chain is not None:
+            enrollment = self._member_by_chain(registration_id, groups, chain)
+        elif token is not None and ek is None:
+            enrollment = _member_by_token(registration_id, groups, token)
         if enrollment is None:
             raise Refusal(401, ERR_ENROLLMENT, "no enrollment has this registration id")
         if not enrollment.enabled:
             raise Refusal(401, ERR_ENROLLMENT, "the enrollment is disabled")
-        if ek is not None and ek != enrollment.endorsement_key:
-            raise Refusal(401, ERR_ENROLLMENT, "the endorsement key is not the enrolled one")
+        if enrollment.attestation == X509 and chain is not None:
+            self._check_certificate(registration_id, enrollment, chain[0])
         return enrollment
+
+    def _member_by_chain(
+        self, registration_id: str, groups: Sequence[Group], chain: Sequence[x509.Certificate]
+    ) -> Optional[Enrollment]:
+        reason = None
+        for group in groups:
+            if group.attestation != X509:
+                continue
+            try:
+                anchor = device_certs.verify_chain(chain, group.ca, self._settings.now())
+                return group.member(registration_id, anchor)
+            except device_certs.UnknownIssuer as error:
+                reason = reason or str(error)
+            except device_certs.CertificateError as error:
+                raise Refusal(401, ERR_ENROLLMENT, str(error)) from error
+        if reason is not None:
+            raise Refusal(401, ERR_ENROLLMENT, reason)
+        return None
+
+    def _check_certificate(
+        self, registration_id: str, enrollment: Enrollment, leaf: x509.Certificate
+    ) -> None:
+        if enrollment.group is None and not device_certs.has_thumbprint(leaf, enrollment.thumbprints):
+            raise Refusal(401, ERR_ENROLLMENT, "the client certificate is not the enrolled one")
+        try:
+            device_certs.check_leaf(leaf, self._settings.now())
+        except device_certs.CertificateError as error:
+            raise Refusal(401, ERR_ENROLLMENT, str(error)) from error
+        name = device_certs.common_name(leaf)
+        if name is None or name.lower() != registration_id.lower():
+            raise Refusal(
+                401, ERR_ENROLLMENT, f"the certificate's CN is '{name}', not the registration id"
+            )
 
     def challenge(
         self, registration_id: str, ek: StorageKey, srk: StorageKey, shape: BlobShape
@@ -243,14 +301,20 @@ class Dps:
             raise Refusal(401, ERR_TOKEN, "no challenge is open for this registration")
         return found
 
-    def start(self, registration_id: str, challenge: Challenge) -> Operation:
-        """Begins to assign; the same challenge presented twice (a lost answer) is one operation."""
+    def start(self, registration_id: str, proof: Proof) -> Operation:
+        """Begins to assign. A request whose answer was lost and that is sent again is one operation:
+        with a TPM the one of the challenge, else the one that has not assigned yet."""
         key = registration_id.lower()
         with self._lock:
             operation = self._operations.get(key)
-            if operation is None or operation.challenge is not challenge:
+            if (
+                operation is None
+                or operation.proof.challenge is not proof.challenge
+                or operation.proof.leaf != proof.leaf
+                or (operation.assigned and proof.challenge is None)
+            ):
                 operation_id = f"4.{secrets.token_hex(8)}.{uuid.uuid4()}"
-                operation = Operation(operation_id, challenge, self._settings.polls)
+                operation = Operation(operation_id, proof, self._settings.polls)
                 self._operations[key] = operation
             return operation
 
@@ -275,31 +339,31 @@ class Dps:
             self._forget_progress(registration_id.lower())
 
     def assign(
-        self, registration_id: str, operation: Operation, shape: BlobShape
+        self, registration_id: str, enrollment: Enrollment, operation: Operation, shape: BlobShape
     ) -> dict[str, Any]:
         """Assigns the device and returns its registrationState.
 
-        The hub gets the new key here, so the old one is dead even if the answer is lost;
-        asking again for the same operation gives the same key.
+        The hub learns here how the device proves itself. A TPM's old key is dead from now on even
+        if the answer is lost; asking again for the same operation gives the same key.
         """
         key = registration_id.lower()
         with self._lock:
-            enrollment = self._enrollment(registration_id)
-            if operation.hub_key is None:
+            if not operation.assigned:
+                operation.assigned = True
                 operation.hub_key = os.urandom(KEY_LEN)
-                self._registrations[key] = self._place(enrollment, operation.hub_key)
+                self._registrations[key] = self._place(enrollment, operation)
                 self._changed()
             registration = self._registrations[key]
-        challenge = operation.challenge
-        blob = build_blob(
-            challenge.ek, challenge.srk, operation.hub_key, self._note(registration_id), shape
-        )
         state = self.state(registration)
-        state["tpm"] = {"authenticationKey": to_base64(blob)}
+        challenge = operation.proof.challenge
+        if challenge is not None and operation.hub_key is not None:
+            note = self._note(registration_id)
+            blob = build_blob(challenge.ek, challenge.srk, operation.hub_key, note, shape)
+            state["tpm"] = {"authenticationKey": to_base64(blob)}
         return state
 
     def state(self, registration: Registration) -> dict[str, Any]:
-        return {
+        state: dict[str, Any] = {
             "registrationId": registration.registration_id,
             "status": "assigned",
             "substatus": registration.substatus,
@@ -309,6 +373,14 @@ class Dps:
             "lastUpdatedDateTimeUtc": registration.updated,
             "etag": registration.etag,
         }
+        if registration.attestation == KEY:
+            state["symmetricKey"] = {"enrollmentGroupId": registration.group}
+        elif registration.attestation == X509:
+            state["x509"] = {
+                "certificateInfo": {"sha256Thumbprint": registration.thumbprint},
+                "enrollmentGroupId": registration.group,
+            }
+        return state
 
     def registration(self, registration_id: str) -> Registration:
         with self._lock:
@@ -324,7 +396,7 @@ class Dps:
             self._settings.dps_token_max_life,
         )
 
-    def _place(self, enrollment: Enrollment, key: bytes) -> Registration:
+    def _place(self, enrollment: Enrollment, operation: Operation) -> Registration:
         hub = enrollment.hub or self._settings.hub_host
         old = self._registrations.get(enrollment.registration_id.lower())
         substatus = "initialAssignment"
@@ -333,8 +405,10 @@ class Dps:
             substatus = "reprovisionedToInitialAssignment" if same else "deviceDataReset"
             if not same:
                 self._registry.remove(old.assigned_hub, old.device_id, missing_ok=True)
-        self._registry.put_device(hub, enrollment.device_id, key, edge=enrollment.edge)
+        how = _hub_authentication(enrollment, operation)
+        self._registry.put_device(hub, enrollment.device_id, how, edge=enrollment.edge)
         now = timestamp(self._settings.now())
+        leaf = operation.proof.leaf
         return Registration(
             enrollment.registration_id,
             hub,
@@ -343,6 +417,9 @@ class Dps:
             old.created if old else now,
             now,
             f'"{secrets.token_hex(8)}"',
+            enrollment.attestation,
+            enrollment.group,
+            device_certs.thumbprint(leaf) if leaf else None,
         )
 
     def _note(self, registration_id: str) -> bytes:
@@ -354,9 +431,38 @@ class Dps:
             raise Refusal(404, ERR_REGISTRATION, f"no enrollment '{registration_id}'")
         return found
 
+    def _group(self, name: str) -> Group:
+        found = self._groups.get(name)
+        if found is None:
+            raise Refusal(404, ERR_REGISTRATION, f"no enrollment group '{name}'")
+        return found
+
     def _forget_progress(self, key: str) -> None:
         self._challenges.pop(key, None)
         self._operations.pop(key, None)
+
+
+def _member_by_token(
+    registration_id: str, groups: Sequence[Group], token: sas.Token
+) -> Optional[Enrollment]:
+    """The member of the group whose key made the token; of any group if none did."""
+    members = [g.member(registration_id) for g in groups if g.attestation == KEY]
+    for member in members:
+        if sas.signed_by(token, member.keys()) is not None:
+            return member
+    return members[0] if members else None
+
+
+def _hub_authentication(enrollment: Enrollment, operation: Operation) -> Authentication:
+    """How the assigned device proves itself to its hub."""
+    if enrollment.attestation == TPM:
+        return Authentication("sas", operation.hub_key, os.urandom(KEY_LEN))
+    if enrollment.attestation == KEY:
+        return Authentication("sas", enrollment.primary, enrollment.secondary)
+    if enrollment.ca is not None:
+        return by_ca(enrollment.ca)
+    leaf = operation.proof.leaf
+    return by_thumbprint(enrollment.thumbprints or ((device_certs.thumbprint(leaf),) if leaf else ()))
 
 
 def timestamp(now: float) -> str:

@@ -8,13 +8,12 @@ from .dps import (
     ERR_ENROLLMENT,
     ERR_REGISTRATION,
     ERR_TOKEN,
-    MAX_PUBLIC_LEN,
-    Challenge,
     Dps,
     Operation,
-    check_registration_id,
+    Proof,
     timestamp,
 )
+from .enrollments import MAX_PUBLIC_LEN, TPM, X509, Enrollment, check_registration_id
 from .faults import ASSIGNED, CHALLENGE, STATE_KINDS, Fault, FaultPlan
 from .frontend import Call, Frontend
 from .journal import Journal
@@ -68,15 +67,39 @@ class DpsApi(Frontend):
         return route(call, registration_id, parts)
 
     def _register(self, call: Call, registration_id: str, parts: list[str]) -> Response:
-        anonymous = call.request.header("authorization") is None
+        call.step("dps.register")
+        anonymous = call.request.header("authorization") is None and call.chain() is None
         call.step("dps.register.first" if anonymous else "dps.register.second")
         keys = self._read_body(call, registration_id)
-        self._dps.admit(registration_id, keys[0].public if keys else None)
-        if anonymous:
-            raise self._challenge(call, registration_id, keys)
-        challenge = self._authorize(call, registration_id, keys)
-        operation = self._dps.start(registration_id, challenge)
+        enrollment, proof = self._prove(call, registration_id, keys)
+        operation = self._dps.start(registration_id, proof)
         return self._assigning(call, registration_id, operation, with_state=False)
+
+    def _prove(
+        self, call: Call, registration_id: str, keys: Optional[tuple[StorageKey, StorageKey]]
+    ) -> tuple[Enrollment, Proof]:
+        """Who calls, and what shows it. A TPM that comes without a token is sent its challenge."""
+        token, chain = call.token(), call.chain()
+        enrollment = self._dps.admit(
+            registration_id, keys[0].public if keys else None, chain, token
+        )
+        if enrollment.attestation == X509:
+            if chain is None:
+                raise Refusal(401, ERR_TOKEN, "a client certificate is missing", violation=True)
+            return enrollment, Proof(leaf=chain[0])
+        if enrollment.attestation == TPM and token is None:
+            raise self._challenge(call, registration_id, keys)
+        if token is None:
+            raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
+        expected = self._dps.audience(registration_id)
+        if enrollment.attestation != TPM:
+            call.details["key"] = call.check_token(token, enrollment.keys(), expected)
+            return enrollment, Proof()
+        challenge = self._dps.pending_key(registration_id)
+        call.check_token(token, {"challenge": challenge.key}, expected)
+        if keys and keys[1].public != challenge.srk.public:
+            raise Malformed("storageRootKey is not the one of the challenge")
+        return enrollment, Proof(challenge=challenge)
 
     def _challenge(
         self, call: Call, registration_id: str, keys: Optional[tuple[StorageKey, StorageKey]]
@@ -89,18 +112,6 @@ class DpsApi(Frontend):
         blob = self._dps.challenge(registration_id, *keys, _shape(fault))
         members = {"authenticationKey": to_base64(blob), "keyName": "registration"}
         return Refusal(401, ERR_ENROLLMENT, "Authorization required", members=members)
-
-    def _authorize(
-        self, call: Call, registration_id: str, keys: Optional[tuple[StorageKey, StorageKey]]
-    ) -> Challenge:
-        token = call.token()
-        if token is None:
-            raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
-        challenge = self._dps.pending_key(registration_id)
-        call.check_token(token, {"challenge": challenge.key}, self._dps.audience(registration_id))
-        if keys and keys[1].public != challenge.srk.public:
-            raise Malformed("storageRootKey is not the one of the challenge")
-        return challenge
 
     def _poll(self, call: Call, registration_id: str, parts: list[str]) -> Response:
         call.route = "dps.operation"
@@ -116,27 +127,41 @@ class DpsApi(Frontend):
                 headers={"Retry-After": str(int(early) + 1)},
             )
         fault = call.step("dps.operation")
-        self._dps.admit(registration_id, None)
+        enrollment = self._check_poll(call, registration_id, parts[4])
         operation = self._dps.operation(registration_id, parts[4])
-        token = call.token()
-        if token is None:
-            raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
-        call.check_token(
-            token, {"challenge": operation.challenge.key}, self._dps.audience(registration_id)
-        )
         if fault and fault.kind in STATE_KINDS:
             return self._scripted_state(call, registration_id, operation, fault.kind)
         if not self._dps.advance(operation):
             return self._assigning(call, registration_id, operation, with_state=True)
-        return self._assigned(call, registration_id, operation)
+        return self._assigned(call, registration_id, enrollment, operation)
 
-    def _assigned(self, call: Call, registration_id: str, operation: Operation) -> Response:
+    def _check_poll(self, call: Call, registration_id: str, operation_id: str) -> Enrollment:
+        """A poll proves itself as the request did that began the operation."""
+        token, chain = call.token(), call.chain()
+        enrollment = self._dps.admit(registration_id, None, chain, token)
+        operation = self._dps.operation(registration_id, operation_id)
+        if enrollment.attestation == X509:
+            if chain is None:
+                raise Refusal(401, ERR_TOKEN, "a client certificate is missing", violation=True)
+            if operation.proof.leaf != chain[0]:
+                raise Refusal(401, ERR_TOKEN, "another certificate began this operation")
+            return enrollment
+        if token is None:
+            raise Refusal(401, ERR_TOKEN, "header 'Authorization' is missing", violation=True)
+        challenge = operation.proof.challenge
+        keys = {"challenge": challenge.key} if challenge else enrollment.keys()
+        call.check_token(token, keys, self._dps.audience(registration_id))
+        return enrollment
+
+    def _assigned(
+        self, call: Call, registration_id: str, enrollment: Enrollment, operation: Operation
+    ) -> Response:
         fault = call.step(ASSIGNED)
         if fault and fault.kind in STATE_KINDS:
             return self._scripted_state(call, registration_id, operation, fault.kind)
-        state = self._dps.assign(registration_id, operation, _shape(fault))
+        state = self._dps.assign(registration_id, enrollment, operation, _shape(fault))
         if fault and fault.kind == "no-key":
-            del state["tpm"]
+            state.pop("tpm", None)
         body = {
             "operationId": operation.operation_id,
             "status": "assigned",
@@ -183,8 +208,7 @@ class DpsApi(Frontend):
     def _lookup(self, call: Call, registration_id: str, parts: list[str]) -> Response:
         call.step("dps.lookup")
         keys = self._read_body(call, registration_id)
-        self._dps.admit(registration_id, keys[0].public if keys else None)
-        self._authorize(call, registration_id, keys)
+        self._prove(call, registration_id, keys)
         return json_response(200, self._dps.state(self._dps.registration(registration_id)))
 
     def _read_body(

@@ -14,12 +14,13 @@ from email.utils import formatdate
 from typing import Any, Mapping, Optional
 
 from .tpm_blob import FIELD_COUNT, BlobShape
-from .wire import CUT_BEFORE, CUT_MIDDLE, Malformed, Refusal, Response
+from .wire import CUT_BEFORE, CUT_MIDDLE, CUT_RESET, Malformed, Refusal, Response
 
 CHALLENGE, ASSIGNED = "dps.register.challenge", "dps.assigned"
 POLL_STEPS = ("dps.operation", ASSIGNED)
 BLOB_STEPS = (CHALLENGE, ASSIGNED)
 STEPS = (
+    "dps.register",
     "dps.register.first",
     CHALLENGE,
     "dps.register.second",
@@ -32,11 +33,21 @@ STEPS = (
     "hub.update",
     "hub.delete",
     "hub.events",
+    "external.get",
+    "external.reprovision",
 )
 
 STATE_KINDS = ("failed", "disabled", "unassigned")
 BLOB_KINDS = ("wrong-srk", "corrupt-field", "padded-private", "no-field6", "field6-length")
-WIRE_KINDS = ("truncated-json", "oversized-json", "content-type", "close-before", "close-middle")
+WIRE_KINDS = (
+    "truncated-json",
+    "oversized-json",
+    "content-type",
+    "close-before",
+    "close-middle",
+    "reset",
+    "trickle",
+)
 KINDS = ("status", "delay", "no-key", *STATE_KINDS, *BLOB_KINDS, *WIRE_KINDS)
 
 MAX_TIMES = 1_000_000
@@ -62,6 +73,7 @@ class Fault:
     length: int = 200
     seconds: float = 1.0
     size: int = DEFAULT_OVERSIZE
+    offset: int = 0
     fired: int = 0
 
     def blob_shape(self) -> BlobShape:
@@ -104,6 +116,10 @@ class Fault:
             response.cut = CUT_BEFORE
         elif self.kind == "close-middle":
             response.cut = CUT_MIDDLE
+        elif self.kind == "reset":
+            response.cut, response.cut_at = CUT_RESET, self.offset
+        elif self.kind == "trickle":
+            response.trickle_s = self.seconds
         return response
 
 
@@ -126,6 +142,7 @@ _BOUNDS = {
     "length": (0, 1024),
     "seconds": (0, MAX_DELAY_S),
     "size": (1, MAX_BODY),
+    "offset": (0, MAX_BODY),
 }
 
 

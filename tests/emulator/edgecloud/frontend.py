@@ -7,7 +7,9 @@ import uuid
 from email.utils import parsedate_to_datetime
 from typing import Any, Optional
 
-from . import sas
+from cryptography import x509
+
+from . import device_certs, sas
 from .faults import Fault, FaultPlan
 from .journal import Journal
 from .settings import Settings
@@ -55,6 +57,7 @@ class Call:
         self.details: dict[str, Any] = {}
         self._service = service
         self._faults: list[Fault] = []
+        self._chain: Optional[list[x509.Certificate]] = None
 
     def step(self, name: str) -> Optional[Fault]:
         """Enters a named step: a fault that waits there delays, refuses, or is returned."""
@@ -81,6 +84,29 @@ class Call:
             raise self.unauthorized(error) from error
         self.details["token"] = {"sr": token.signed_resource, "se": token.expiry}
         return token
+
+    def chain(self) -> Optional[list[x509.Certificate]]:
+        """The certificates that the client presented, None without. Not judged yet."""
+        if not self.request.certificates:
+            return None
+        if self._chain is None:
+            try:
+                self._chain = device_certs.parse_chain(self.request.certificates)
+            except device_certs.CertificateError as error:
+                raise Refusal(401, self._service.unauthorized_code, str(error)) from error
+            leaf = self._chain[0]
+            self.details["certificate"] = {
+                "cn": device_certs.common_name(leaf),
+                "thumbprint": device_certs.thumbprint(leaf),
+            }
+        return self._chain
+
+    def check_one_proof(self) -> None:
+        """tpm-dps.md 4.2: with a client certificate there is no Authorization header."""
+        if self.chain() is not None and self.request.header("authorization") is not None:
+            raise Refusal(
+                400, "", "the request has a client certificate and Authorization", violation=True
+            )
 
     def check_token(
         self, token: sas.Token, keys: dict[str, bytes], expected: sas.Expectation
@@ -136,6 +162,7 @@ class Frontend:
         call = Call(request, self)
         request_id = str(uuid.uuid4())
         try:
+            call.check_one_proof()
             response = self.handle(call)
         except Malformed as error:
             response = self._refused(

@@ -7,23 +7,31 @@ two readers could understand differently (RFC 9112, sections 3 to 6).
 
 from __future__ import annotations
 
+import fcntl
+import io
 import os
 import re
 import socket
 import socketserver
 import ssl
+import struct
 import sys
+import termios
 import threading
+import time
 import traceback
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol
 
-from .wire import CUT_BEFORE, CUT_MIDDLE, Request, Response
+from .pki import presented_certificates
+from .wire import CUT_BEFORE, CUT_MIDDLE, CUT_RESET, Request, Response
 
 IDLE_TIMEOUT_S = 60
 HANDSHAKE_TIMEOUT_S = 10
 STOP_POLL_S = 0.03
+TRICKLE_STEP_S = 0.05
+DRAIN_TIMEOUT_S = 2.0
 MAX_BODY = 256 * 1024
 MAX_TARGET = 2048
 MAX_CONNECTIONS = 256
@@ -64,11 +72,13 @@ class Handler(BaseHTTPRequestHandler):
     timeout = IDLE_TIMEOUT_S
     wbufsize = 64 * 1024  # head and body leave in one piece
     server: "_Server"
+    certificates: tuple[bytes, ...] = ()
 
     def setup(self) -> None:
         if isinstance(self.request, ssl.SSLSocket):
             self.request.settimeout(HANDSHAKE_TIMEOUT_S)
             self.request.do_handshake()
+            self.certificates = presented_certificates(self.request)
         super().setup()
 
     def __getattr__(self, name: str) -> Any:
@@ -79,7 +89,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         try:
-            request = Request(self.command, self.path, self._checked_headers(), self._read_body())
+            headers, body = self._checked_headers(), self._read_body()
+            request = Request(self.command, self.path, headers, body, self.certificates)
         except _HeadError as error:
             self.close_connection = True
             self._send(self.server.app.reject(error.status, str(error)))
@@ -128,22 +139,54 @@ class Handler(BaseHTTPRequestHandler):
         if response.cut == CUT_BEFORE:
             self._cut()
             return
-        # The base class answers a request line without version as HTTP/0.9: without a status line.
-        self.request_version = self.protocol_version
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        if response.status != 204:
-            self.send_header("Content-Length", str(len(response.body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
+        wire = self.wfile
+        self.wfile = io.BytesIO()
+        try:
+            # The base class answers a request line without version as HTTP/0.9: without a status line.
+            self.request_version = self.protocol_version
+            self.send_response(response.status)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            if response.status != 204:
+                self.send_header("Content-Length", str(len(response.body)))
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            head = self.wfile.getvalue()
+        finally:
+            self.wfile = wire
+        data = head + response.body
         if response.cut == CUT_MIDDLE:
-            self.wfile.write(response.body[: len(response.body) // 2])
-            self.wfile.flush()
+            self._write(data[: len(head) + len(response.body) // 2], response.trickle_s)
             self._cut()
+        elif response.cut == CUT_RESET:
+            self._write(data[: response.cut_at], response.trickle_s)
+            self._reset()
         else:
-            self.wfile.write(response.body)
+            self._write(data, response.trickle_s)
+
+    def _write(self, data: bytes, trickle_s: float) -> None:
+        """Sends at once, or in many small pieces that take `trickle_s` together."""
+        pieces = max(1, min(len(data), int(trickle_s / TRICKLE_STEP_S)))
+        size = -(-len(data) // pieces)
+        for start in range(0, len(data), max(size, 1)):
+            if trickle_s > 0 and self.server.stopping.wait(trickle_s / pieces):
+                break
+            self.wfile.write(data[start : start + size])
+            self.wfile.flush()
+
+    def _reset(self) -> None:
+        """Ends the connection with RST, after what was written has been taken by the peer."""
+        self.close_connection = True
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
+        waiting = bytearray(4)
+        while time.monotonic() < deadline:
+            fcntl.ioctl(self.connection.fileno(), termios.TIOCOUTQ, waiting)
+            if int.from_bytes(waiting, sys.byteorder) == 0:
+                break
+            time.sleep(0.002)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())  # an orderly end would come first otherwise
 
     def _cut(self) -> None:
         """Ends the connection as a dying machine would: without the TLS farewell."""
@@ -176,6 +219,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, address: Any, app: Application) -> None:
         self.app = app
+        self.stopping = threading.Event()
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__(address, Handler)
 
@@ -204,14 +248,14 @@ class TlsServer(_Server):
     """A service on a TCP port; the handshake is made in the connection's own thread."""
 
     def __init__(self, address: tuple[str, int], app: Application, context: ssl.SSLContext) -> None:
-        self._context = context
+        self.context = context  # may be replaced; new connections use it
         super().__init__(address, app)
 
     def get_request(self) -> tuple[Any, Any]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return (
-            self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False),
+            self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False),
             address,
         )
 
@@ -220,8 +264,16 @@ class TlsServer(_Server):
         return int(self.server_address[1])
 
 
+class PlainServer(_Server):
+    """A service without TLS on a TCP port."""
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
 class UnixServer(_Server):
-    """The administrator's socket, for its owner only."""
+    """A service on a Unix socket, for its owner only."""
 
     address_family = socket.AF_UNIX
 
@@ -249,6 +301,7 @@ def run(server: _Server, name: str) -> Callable[[], None]:
     thread.start()
 
     def stop() -> None:
+        server.stopping.set()
         server.shutdown()
         server.server_close()
         thread.join()

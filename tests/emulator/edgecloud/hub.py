@@ -8,9 +8,11 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 
-from . import sas
+from cryptography import x509
+
+from . import device_certs, sas
 from .settings import Settings
 from .wire import Malformed, Refusal, read_base64, to_base64
 
@@ -33,11 +35,14 @@ def check_module_id(text: str) -> str:
 
 @dataclass
 class Authentication:
-    """How an identity proves itself: "none", or "sas" with two keys."""
+    """How an identity proves itself: "none"; "sas" with two keys; devices also with a certificate,
+    "selfSigned" (known by its thumbprint) or "certificateAuthority" (issued below `ca`, PEM)."""
 
     kind: str = "none"
     primary: Optional[bytes] = None
     secondary: Optional[bytes] = None
+    thumbprints: tuple[str, ...] = ()
+    ca: Optional[str] = None
 
     def keys(self) -> dict[str, bytes]:
         pairs = (("primary", self.primary), ("secondary", self.secondary))
@@ -49,15 +54,42 @@ class Authentication:
             f"{name}Key": to_base64(key) if key else None
             for name, key in (("primary", self.primary), ("secondary", self.secondary))
         }
+        first, second = (*self.thumbprints, None, None)[:2]
         return {
             "type": self.kind,
             "symmetricKey": keys,
-            "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
+            "x509Thumbprint": {"primaryThumbprint": first, "secondaryThumbprint": second},
         }
+
+    def check_certificate(
+        self, device_id: str, chain: Sequence[x509.Certificate], now: float
+    ) -> None:
+        """Raises CertificateError unless the chain is the device's."""
+        if self.kind == "selfSigned":
+            if not device_certs.has_thumbprint(chain[0], self.thumbprints):
+                raise device_certs.CertificateError("the certificate is not the one of the device")
+            device_certs.check_leaf(chain[0], now)
+        elif self.ca is not None:
+            device_certs.verify_chain(chain, device_certs.read_pem(self.ca, "ca"), now)
+            name = device_certs.common_name(chain[0])
+            if name != device_id:
+                raise device_certs.CertificateError(
+                    f"the certificate's CN is '{name}', not the device id"
+                )
+        else:
+            raise device_certs.CertificateError("the device proves itself by tokens")
 
 
 def generated() -> Authentication:
     return Authentication("sas", os.urandom(KEY_LEN), os.urandom(KEY_LEN))
+
+
+def by_thumbprint(thumbprints: Sequence[str]) -> Authentication:
+    return Authentication("selfSigned", thumbprints=tuple(thumbprints))
+
+
+def by_ca(pem: str) -> Authentication:
+    return Authentication("certificateAuthority", ca=pem)
 
 
 def read_authentication(value: Any) -> Authentication:
@@ -125,6 +157,14 @@ class Device:
     edge: bool
     authentication: Authentication
     modules: dict[str, Module] = field(default_factory=dict)
+    enabled: bool = True
+
+    def connection_string(self) -> str:
+        """As an operator would copy it into config.yaml."""
+        start = f"HostName={self.hub};DeviceId={self.device_id};"
+        if self.authentication.primary is None:
+            return f"{start}x509=true"
+        return f"{start}SharedAccessKey={to_base64(self.authentication.primary)}"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -132,6 +172,9 @@ class Device:
             "deviceId": self.device_id,
             "generationId": self.generation_id,
             "edge": self.edge,
+            "status": "enabled" if self.enabled else "disabled",
+            "connectionString": self.connection_string(),
+            "ca": self.authentication.ca,
             "authentication": self.authentication.as_dict(),
             "modules": [m.as_dict() for m in self.modules.values()],
         }
@@ -151,8 +194,10 @@ class Registry:
 
     # What DPS and the administrator do
 
-    def put_device(self, hub: str, device_id: str, key: bytes, *, edge: bool) -> None:
-        """Gives the device a new key. Its modules stay; a new edge device gets the system's."""
+    def put_device(
+        self, hub: str, device_id: str, how: Authentication, *, edge: bool
+    ) -> dict[str, Any]:
+        """Sets how the device proves itself. Its modules stay; a new edge device gets the system's."""
         with self._lock:
             device = self._devices.get((hub.lower(), device_id))
             if device is None:
@@ -162,8 +207,28 @@ class Registry:
                     device.modules[module_id] = Module(
                         module_id, device_id, self._next_generation(), "", _etag(), generated()
                     )
-            device.authentication = Authentication("sas", key, os.urandom(KEY_LEN))
+            device.authentication = how
             self._changed()
+            return device.as_dict()
+
+    def change_device(
+        self,
+        hub: str,
+        device_id: str,
+        *,
+        how: Optional[Authentication] = None,
+        enabled: Optional[bool] = None,
+    ) -> dict[str, Any]:
+        with self._lock:
+            device = self._device(hub, device_id)
+            device.authentication = how or device.authentication
+            device.enabled = device.enabled if enabled is None else enabled
+            self._changed()
+            return device.as_dict()
+
+    def authentication(self, hub: str, device_id: str) -> Authentication:
+        with self._lock:
+            return self._device(hub, device_id).authentication
 
     def remove(self, hub: str, device_id: str, *, missing_ok: bool = False) -> None:
         with self._lock:
@@ -192,7 +257,8 @@ class Registry:
                     item["deviceId"],
                     item["generationId"],
                     item["edge"],
-                    read_authentication(item["authentication"]),
+                    _restored(item["authentication"], item.get("ca")),
+                    enabled=item.get("status") != "disabled",
                 )
                 for m in item["modules"]:
                     device.modules[m["moduleId"]] = Module(
@@ -214,17 +280,12 @@ class Registry:
         Device and module are looked up without case: a token's resource may be lower-cased.
         """
         with self._lock:
-            device = self._devices.get((hub.lower(), device_id))
-            if device is None:
-                found = [
-                    d
-                    for (h, name), d in self._devices.items()
-                    if h == hub.lower() and name.lower() == device_id.lower()
-                ]
-                device = found[0] if len(found) == 1 else None
-            if device is None:
-                raise Refusal(401, UNAUTHORIZED, f"no device '{device_id}' on hub '{hub}'")
+            device = self._caller(hub, device_id)
             if module_id is None:
+                if device.authentication.kind != "sas":
+                    raise Refusal(
+                        401, UNAUTHORIZED, f"device '{device_id}' proves itself by certificate"
+                    )
                 return device.authentication.keys()
             module = device.modules.get(module_id)
             if module is None:
@@ -237,6 +298,38 @@ class Registry:
             if not module.authentication.keys():
                 raise Refusal(401, UNAUTHORIZED, f"module '{module_id}' has no keys")
             return module.authentication.keys()
+
+    def check_certificate(
+        self, hub: str, device_id: str, chain: Sequence[x509.Certificate]
+    ) -> None:
+        """Raises a 401 with the reason unless the chain is that of the device."""
+        with self._lock:
+            device = self._caller(hub, device_id)
+        try:
+            device.authentication.check_certificate(
+                device.device_id, chain, self._settings.now()
+            )
+        except device_certs.CertificateError as error:
+            raise Refusal(401, UNAUTHORIZED, str(error)) from error
+
+    def hubs_of(self, device_id: str) -> list[str]:
+        with self._lock:
+            return [d.hub for d in self._devices.values() if d.device_id == device_id]
+
+    def _caller(self, hub: str, device_id: str) -> Device:
+        device = self._devices.get((hub.lower(), device_id))
+        if device is None:
+            found = [
+                d
+                for (h, name), d in self._devices.items()
+                if h == hub.lower() and name.lower() == device_id.lower()
+            ]
+            device = found[0] if len(found) == 1 else None
+        if device is None:
+            raise Refusal(401, UNAUTHORIZED, f"no device '{device_id}' on hub '{hub}'")
+        if not device.enabled:
+            raise Refusal(401, UNAUTHORIZED, f"device '{device_id}' is disabled")
+        return device
 
     def expectation(self, hub: str, device_id: str, module_id: Optional[str]) -> sas.Expectation:
         tail = f"/modules/{module_id}" if module_id is not None else ""
@@ -340,6 +433,15 @@ class Registry:
         ticks = TICKS_AT_EPOCH + time.time_ns() // 100
         self._last_ticks = max(ticks, self._last_ticks + 1)
         return str(self._last_ticks)
+
+
+def _restored(value: Mapping[str, Any], ca: Optional[str]) -> Authentication:
+    """The authentication of a device from the state file."""
+    if ca is not None:
+        return by_ca(ca)
+    if value["type"] == "selfSigned":
+        return by_thumbprint([text for text in value["x509Thumbprint"].values() if text])
+    return read_authentication(value)
 
 
 def _etag() -> str:

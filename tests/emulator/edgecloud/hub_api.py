@@ -109,7 +109,18 @@ class HubApi(Frontend):
         return Response(204)
 
     def _authenticate(self, call: Call, device_id: str, module_id: Optional[str]) -> str:
-        """Checks the caller's token and returns the hub that the request is for."""
+        """Checks the caller's token or certificate; returns the hub that the request is for."""
+        chain = call.chain()
+        if chain is not None:
+            hubs = self._registry.hubs_of(device_id)
+            hub = self._hub_of(call, hubs[0] if len(hubs) == 1 else self.settings.hub_host)
+            if module_id is not None:
+                raise Refusal(
+                    401, UNAUTHORIZED, f"module '{module_id}' proves itself by tokens", violation=True
+                )
+            self._registry.check_certificate(hub, device_id, chain)
+            call.details["key"] = "certificate"
+            return hub
         token = call.token()
         if token is None:
             raise Refusal(401, UNAUTHORIZED, "header 'Authorization' is missing", violation=True)
@@ -123,7 +134,8 @@ class HubApi(Frontend):
     def _hub_of(self, call: Call, token_hub: str) -> str:
         """One server stands for every hub: Host tells which, with or without the port.
 
-        A client that reaches the hub by address says so in Host; then its token tells.
+        A client that reaches the hub by address says so in Host; then `token_hub` is taken: what its
+        token names or, without one, the only hub that has the device.
         """
         host = (call.request.header("host") or "").lower()
         names = {name.lower() for name in self._registry.hub_names()}

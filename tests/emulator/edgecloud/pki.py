@@ -7,9 +7,12 @@ certificate is made anew at each start for the names of that run.
 
 from __future__ import annotations
 
+import _ssl
+import ctypes
 import datetime
 import ipaddress
 import ssl
+import warnings
 from pathlib import Path
 
 from cryptography import x509
@@ -22,7 +25,15 @@ from .store import write_file
 DAY = datetime.timedelta(days=1)
 CA_LIFE = 3650 * DAY
 SERVER_LIFE = 365 * DAY
-CERTIFICATE_KINDS = ("good", "expired", "untrusted")
+CERTIFICATE_KINDS = ("good", "expired", "untrusted", "wrong-name")
+WRONG_NAME = "elsewhere.invalid"
+TLS_KINDS = ("modern", "1.1")
+
+_libssl = ctypes.CDLL("libssl.so.3")
+_libssl.SSL_CTX_get_verify_mode.argtypes = [ctypes.c_void_p]
+_libssl.SSL_CTX_set_cert_verify_callback.argtypes = [ctypes.c_void_p] * 3
+_VerifyCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_accept_any = _VerifyCallback(lambda store, data: 1)
 
 
 class Authority:
@@ -83,19 +94,55 @@ class Authority:
         return _key_pem(key), certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def server_context(folder: Path, names: list[str], kind: str) -> ssl.SSLContext:
-    """TLS settings of both servers. `kind` other than "good" is for clients that must refuse."""
+def server_context(
+    folder: Path, names: list[str], kind: str, tls: str = TLS_KINDS[0]
+) -> ssl.SSLContext:
+    """TLS settings of both servers. Kinds other than the first are for clients that must refuse."""
     authority = Authority.load_or_create(folder)
     if kind == "untrusted":
         authority = Authority.create("Edge cloud emulator CA")
+    names = [WRONG_NAME] if kind == "wrong-name" else names
     key, certificate = authority.issue(names, expired=kind == "expired")
     path = folder / "server.pem"
     write_file(path, key + certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls == "1.1":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("ALL:@SECLEVEL=0")
+    else:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(path)
+    _ask_for_certificates(context)
     return context
+
+
+def presented_certificates(connection: ssl.SSLSocket) -> tuple[bytes, ...]:
+    """What the client presented in the handshake, leaf first, DER; nothing if it had none."""
+    found = connection._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    return tuple(c.public_bytes(_ssl.ENCODING_DER) for c in found or () if c is not None)
+
+
+def _ask_for_certificates(context: ssl.SSLContext) -> None:
+    """Asks clients for a certificate and takes any whose key they hold.
+
+    The services judge it themselves (device_certs), because a device that is refused must get
+    an answer and not a broken handshake, and because a self-signed certificate is legitimate.
+    The ssl module cannot be told so; OpenSSL can. That the pointer is the right one is seen
+    by its verify mode, which follows that of the Python object.
+    """
+    pointer = ctypes.c_void_p.from_address(id(context) + object.__basicsize__).value
+    for mode in (ssl.CERT_NONE, ssl.CERT_OPTIONAL):
+        context.verify_mode = mode
+        if _libssl.SSL_CTX_get_verify_mode(pointer) != int(mode):
+            raise RuntimeError("this Python keeps its TLS context elsewhere")
+    _libssl.SSL_CTX_set_cert_verify_callback(
+        pointer, ctypes.cast(_accept_any, ctypes.c_void_p), None
+    )
+    # A stateless ticket would bring back the leaf without its chain.
+    context.options |= ssl.OP_NO_TICKET
 
 
 def _builder(

@@ -12,7 +12,7 @@ import binascii
 import hmac
 import re
 from dataclasses import dataclass
-from typing import Iterable, Mapping, Optional
+from typing import Mapping, Optional
 from urllib.parse import unquote
 
 from .tpm_blob import hmac_sha256
@@ -119,7 +119,7 @@ def verify(
     if token.expiry > now + expected.max_life_s:
         too_long = token.expiry > (now if client_now is None else client_now) + expected.max_life_s
         raise TokenError(f"se lies more than {expected.max_life_s} s ahead", violation=too_long)
-    name = _matching_key(token, keys.items())
+    name = signed_by(token, keys)
     if name is None:
         raise TokenError(
             "signature was not made with a key held for this resource", violation=False
@@ -129,9 +129,10 @@ def verify(
     return name
 
 
-def _matching_key(token: Token, keys: Iterable[tuple[str, bytes]]) -> Optional[str]:
+def signed_by(token: Token, keys: Mapping[str, bytes]) -> Optional[str]:
+    """The name of the key that made the signature, if one did; nothing else is looked at."""
     text = f"{token.signed_resource}\n{token.expiry}".encode()
-    for name, key in keys:
+    for name, key in keys.items():
         if hmac.compare_digest(hmac_sha256(key, text), token.signature):
             return name
     return None

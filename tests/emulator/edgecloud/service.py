@@ -14,6 +14,7 @@ from . import httpd, pki
 from .admin import Admin
 from .dps import Dps
 from .dps_api import DpsApi
+from .external import ExternalApi
 from .faults import FaultPlan
 from .hub import Registry
 from .hub_api import HubApi
@@ -37,6 +38,7 @@ class Options:
     id_scope: Optional[str] = None
     names: list[str] = field(default_factory=list)
     certificate: str = "good"
+    tls: str = "modern"
     admin_socket: Optional[Path] = None
     ready_file: Optional[Path] = None
 
@@ -56,6 +58,11 @@ class Emulator:
         self.journal = Journal()
         self.registry = Registry(self.settings, self._lock, self._save)
         self.dps = Dps(self.settings, self.registry, self._lock, self._save)
+        self.external = ExternalApi(
+            self.settings, self.faults, self.journal, self._lock, self._save
+        )
+        self._tls_servers: list[httpd.TlsServer] = []
+        self._names: list[str] = []
 
     def start(self) -> dict[str, Any]:
         """Starts everything and returns what the ready file holds."""
@@ -66,24 +73,42 @@ class Emulator:
         host_names = [
             n.rpartition(":")[0] or n for n in ([options.hub_host] if options.hub_host else [])
         ]
-        names = list(dict.fromkeys([*LOOPBACK_NAMES, *host_names, *options.names]))
-        context = pki.server_context(options.folder, names, options.certificate)
+        self._names = list(dict.fromkeys([*LOOPBACK_NAMES, *host_names, *options.names]))
+        context = self._context(options.certificate, options.tls)
         dps_app = DpsApi(self.dps, self.settings, self.faults, self.journal)
         hub_app = HubApi(self.registry, self.settings, self.faults, self.journal)
         ports = saved.get("ports", {})
         dps_server = self._listen(options.dps_port, ports.get("dps"), dps_app, context)
         hub_server = self._listen(options.hub_port, ports.get("hub"), hub_app, context)
-        self._ports = {"dps": dps_server.port, "hub": hub_server.port}
+        external_server = self._listen_plain(ports.get("external"))
+        external_path = options.folder / "external.sock"
+        external_unix = httpd.UnixServer(external_path, self.external)
+        self._tls_servers = [dps_server, hub_server]
+        self._ports = {
+            "dps": dps_server.port,
+            "hub": hub_server.port,
+            "external": external_server.port,
+        }
         if options.hub_host or self.settings.hub_host in ("", f"localhost:{ports.get('hub')}"):
             self.settings.update({"hub_host": options.hub_host or f"localhost:{hub_server.port}"})
         if options.id_scope:
             self.settings.update({"id_scope": options.id_scope})
         admin_path = options.admin_socket or options.folder / "admin.sock"
-        admin = Admin(self.dps, self.registry, self.settings, self.faults, self.journal, self._save)
+        admin = Admin(
+            self.dps,
+            self.registry,
+            self.external,
+            self.settings,
+            self.faults,
+            self.journal,
+            self._save,
+            self.change_tls,
+        )
         admin_server = httpd.UnixServer(admin_path, admin)
-        for server, name in ((dps_server, "dps"), (hub_server, "hub"), (admin_server, "admin")):
-            self._stops.append(httpd.run(server, name))
-        self._stops.append(lambda: admin_path.unlink(missing_ok=True))
+        for server in (dps_server, hub_server, external_server, external_unix, admin_server):
+            self._stops.append(httpd.run(server, server.app.name))
+        for path in (admin_path, external_path):
+            self._stops.append(lambda gone=path: gone.unlink(missing_ok=True))
         self._loading = False
         self._save()
         ready = self._describe(admin_path)
@@ -92,6 +117,15 @@ class Emulator:
             write_file(ready_file, json.dumps(ready, indent=1).encode(), 0o644)
             self._stops.append(lambda: ready_file.unlink(missing_ok=True))
         return ready
+
+    def change_tls(self, certificate: str, tls: str) -> None:
+        """How the servers present themselves from the next connection on."""
+        context = self._context(certificate, tls)
+        for server in self._tls_servers:
+            server.context = context
+
+    def _context(self, certificate: str, tls: str) -> Any:
+        return pki.server_context(self._options.folder, self._names, certificate, tls)
 
     def stop(self) -> None:
         while self._stops:
@@ -111,6 +145,12 @@ class Emulator:
                 pass
         return httpd.TlsServer((self._options.listen, wanted), app, context)
 
+    def _listen_plain(self, previous: Optional[int]) -> httpd.PlainServer:
+        try:
+            return httpd.PlainServer((self._options.listen, previous or 0), self.external)
+        except OSError:
+            return httpd.PlainServer((self._options.listen, 0), self.external)
+
     def _describe(self, admin_path: Path) -> dict[str, Any]:
         return {
             "pid": os.getpid(),
@@ -120,6 +160,9 @@ class Emulator:
             "dps_url": f"https://localhost:{self._ports['dps']}",
             "hub_port": self._ports["hub"],
             "hub_url": f"https://localhost:{self._ports['hub']}",
+            "second_hub_host": f"127.0.0.1:{self._ports['hub']}",
+            "external_url": f"http://{self._options.listen}:{self._ports['external']}",
+            "external_socket": str((self._options.folder / "external.sock").resolve()),
             "ca": str((self._options.folder / "ca.pem").resolve()),
             "admin_socket": str(admin_path.resolve()),
         }
@@ -128,6 +171,7 @@ class Emulator:
         self.settings.update(saved.get("settings", {}))
         self.registry.restore(saved.get("devices", []))
         self.dps.restore(saved.get("dps", {}))
+        self.external.restore(saved.get("external"))
 
     def _save(self) -> None:
         if self._loading:
@@ -138,6 +182,7 @@ class Emulator:
                     "settings": self.settings.as_dict(),
                     "devices": self.registry.devices(),
                     "dps": self.dps.snapshot(),
+                    "external": self.external.document(),
                     "ports": self._ports,
                 }
             )

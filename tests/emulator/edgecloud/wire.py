@@ -54,6 +54,7 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    certificates: tuple[bytes, ...] = ()  # DER, as the client's handshake presented them
 
     @property
     def segments(self) -> list[str]:
@@ -79,16 +80,23 @@ class Request:
 
 @dataclass
 class Response:
-    """One answer. `cut` makes the connection end early, see CUT_* for how."""
+    """One answer. `cut` makes the connection end early, see CUT_* for how.
+
+    `cut_at`: bytes of the answer, head included, before a reset. `trickle_s`: how long the
+    answer takes to be delivered.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: Optional[str] = None
+    cut_at: int = 0
+    trickle_s: float = 0.0
 
 
 CUT_BEFORE = "before"
 CUT_MIDDLE = "middle"
+CUT_RESET = "reset"
 
 
 def json_response(status: int, value: Any, headers: Optional[Mapping[str, str]] = None) -> Response:

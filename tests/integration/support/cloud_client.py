@@ -78,7 +78,10 @@ def exchange(
 
 
 class DpsClient:
-    """One registration id at one DPS."""
+    """One registration id at one DPS; without `ek` and `srk` it has no TPM.
+
+    With a symmetric key its calls carry tokens; with a certificate (in `tls`) they carry none.
+    """
 
     def __init__(
         self,
@@ -86,14 +89,16 @@ class DpsClient:
         tls: ssl.SSLContext,
         id_scope: str,
         registration_id: str,
-        ek: bytes,
-        srk: bytes,
+        ek: Optional[bytes] = None,
+        srk: Optional[bytes] = None,
     ) -> None:
         self.url, self.tls = url, tls
         self.id_scope, self.registration_id = id_scope, registration_id
         self.ek, self.srk = ek, srk
 
     def body(self) -> dict[str, Any]:
+        if self.ek is None or self.srk is None:
+            return {"registrationId": self.registration_id}
         return {
             "registrationId": self.registration_id,
             "tpm": {
@@ -145,31 +150,47 @@ class DpsClient:
         state = answer.json()["registrationState"]
         return state, activate(base64.b64decode(state["tpm"]["authenticationKey"]))
 
-    def poll(self, operation_id: str, token: str) -> Answer:
+    def provision_by(self, signer: Optional[Signer]) -> dict[str, Any]:
+        """Registers by symmetric key, or without a signer by certificate; the registrationState."""
+        token = self.token(signer) if signer else None
+        answer = self.register(token)
+        assert answer.status == 202, answer
+        operation_id = answer.json()["operationId"]
+        while answer.status == 202:
+            answer = self.poll(operation_id, token)
+        assert answer.status == 200, answer
+        return dict(answer.json()["registrationState"])
+
+    def poll(self, operation_id: str, token: Optional[str] = None) -> Answer:
         return exchange(
             self.url,
             self.tls,
             "GET",
             f"/{self.audience}/operations/{operation_id}?{DPS_API}",
-            headers={"Authorization": token},
+            headers={"Authorization": token} if token else {},
         )
 
-    def lookup(self, token: str) -> Answer:
+    def lookup(self, token: Optional[str] = None) -> Answer:
         return exchange(
             self.url,
             self.tls,
             "POST",
             f"/{self.audience}?{DPS_API}",
             body=self.body(),
-            headers={"Authorization": token},
+            headers={"Authorization": token} if token else {},
         )
 
 
 class HubClient:
-    """One device at one hub."""
+    """One device at one hub; without a signer it has a certificate in `tls`."""
 
     def __init__(
-        self, url: str, tls: ssl.SSLContext, hub_host: str, device_id: str, signer: Signer
+        self,
+        url: str,
+        tls: ssl.SSLContext,
+        hub_host: str,
+        device_id: str,
+        signer: Optional[Signer] = None,
     ) -> None:
         self.url, self.tls = url, tls
         self.hub_host, self.device_id = hub_host, device_id
@@ -192,7 +213,11 @@ class HubClient:
     ) -> Answer:
         """One call on the modules of the device, with a fresh token unless one is given."""
         tail = f"/{quote(module_id, safe='$')}" if module_id is not None else ""
-        sent = {"Authorization": sas_token(self.signer, self.audience) if token is None else token}
+        if token is None and self.signer is not None:
+            token = sas_token(self.signer, self.audience)
+        sent = {"Host": self.hub_host}
+        if token is not None:
+            sent["Authorization"] = token
         if match is not None:
             sent["If-Match"] = match
         sent.update(headers or {})
@@ -227,7 +252,7 @@ class HubClient:
         body = {"moduleId": module_id, "authentication": authentication, **members}
         return self.call("PUT", module_id, body=body, match=match)
 
-    def send_event(self, token: str, module_id: Optional[str] = None) -> Answer:
+    def send_event(self, token: Optional[str] = None, module_id: Optional[str] = None) -> Answer:
         middle = f"/modules/{module_id}" if module_id else ""
         return exchange(
             self.url,
@@ -235,5 +260,5 @@ class HubClient:
             "POST",
             f"/devices/{self.device_id}{middle}/messages/events?{HUB_API}",
             body=b"{}",
-            headers={"Authorization": token},
+            headers={"Host": self.hub_host, **({"Authorization": token} if token else {})},
         )

@@ -94,6 +94,25 @@ class Emulator:
         return str(self.ready["hub_host"])
 
     @property
+    def hub_url(self) -> str:
+        return str(self.ready["hub_url"])
+
+    @property
+    def second_hub_host(self) -> str:
+        """Another hub on the same port, for `--hub` of an enrollment."""
+        return str(self.ready["second_hub_host"])
+
+    @property
+    def external_url(self) -> str:
+        """http:// of the external provisioning endpoint."""
+        return str(self.ready["external_url"])
+
+    @property
+    def external_unix_url(self) -> str:
+        """The same over a Unix socket, as `provisioning.endpoint` takes it."""
+        return f"unix://{self.ready['external_socket']}"
+
+    @property
     def id_scope(self) -> str:
         return str(self.ready["id_scope"])
 

@@ -1,8 +1,9 @@
-"""Public keys in the form a TPM gives them (TPM2B_PUBLIC)."""
+"""Public keys in the form a TPM gives them (TPM2B_PUBLIC), and keys of groups."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import struct
 
 _POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
@@ -38,3 +39,8 @@ def fake_ek(name: str = "ek") -> bytes:
 def fake_srk(name: str = "srk") -> bytes:
     """An SRK that nobody holds, the same for the same name."""
     return srk_public(_modulus(name))
+
+
+def derive_key(group_key: bytes, registration_id: str) -> bytes:
+    """The key of one device of a group with a symmetric key."""
+    return hmac.new(group_key, registration_id.encode(), hashlib.sha256).digest()
