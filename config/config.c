@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "config/config_doc.h"
+#include "config/config_take.h"
 #include "config/config_uri.h"
 #include "config/config_yaml.h"
 
@@ -15,14 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void free_secret(char *text) {
+    if (text != NULL) {
+        secret_wipe(text, strlen(text));
+        free(text);
+    }
+}
+
 void config_free(struct edge_config *cfg) {
     if (cfg == NULL) {
         return;
     }
     free(cfg->file);
-    free(cfg->provisioning.global_endpoint);
-    free(cfg->provisioning.scope_id);
-    free(cfg->provisioning.registration_id);
+    config_provisioning_clear(&cfg->provisioning);
     free(cfg->hostname);
     free(cfg->homedir);
     config_uri_clear(&cfg->connect_management);
@@ -36,6 +41,8 @@ void config_free(struct edge_config *cfg) {
     free(cfg->tpm_owner_auth_file);
     free(cfg->tpm_endorsement_auth_file);
     free(cfg->cloud_extra_ca_file);
+    free_secret(cfg->https_proxy);
+    free(cfg->no_proxy);
     free(cfg);
 }
 

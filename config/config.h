@@ -7,6 +7,7 @@
 #define CONFIG_CONFIG_H
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -17,13 +18,21 @@
 #define CONFIG_SIZE_MAX            (1024 * 1024) /* bytes of the document */
 #define CONFIG_PROBLEMS_MAX        100           /* reported problems; the count goes on */
 #define CONFIG_DERIVED_KEY_TTL_MAX 604800        /* seconds: a week */
+#define CONFIG_STARTUP_SPREAD_MAX  86400         /* seconds: a day */
+#define CONFIG_KEY_MAX             64            /* bytes of a decoded symmetric key */
 
 enum config_source {
+    CONFIG_SOURCE_MANUAL,
     CONFIG_SOURCE_DPS,
+    CONFIG_SOURCE_EXTERNAL,
 };
 
-enum config_attestation {
-    CONFIG_ATTESTATION_TPM,
+/* What the device proves itself with. */
+enum config_credential {
+    CONFIG_CREDENTIAL_TPM,      /* DPS: the TPM's challenge */
+    CONFIG_CREDENTIAL_KEY,      /* symmetric key, from the file or imported before */
+    CONFIG_CREDENTIAL_X509,     /* certificate and private key in files */
+    CONFIG_CREDENTIAL_EXTERNAL, /* whatever the external environment says */
 };
 
 enum config_hsm {
@@ -51,12 +60,23 @@ struct config_uri {
 
 struct config_provisioning {
     enum config_source source;
+    enum config_credential credential;
     bool dynamic_reprovisioning;
-    bool always_reprovision_on_startup;
-    char *global_endpoint; /* https URL without trailing slash */
-    char *scope_id;
-    enum config_attestation attestation;
-    char *registration_id; /* NULL: the default derived from the EK */
+    bool always_reprovision_on_startup; /* true unless the source is DPS and says otherwise */
+    uint32_t startup_spread_s; /* with a saved identity the first contact with the cloud comes at a
+                                  random moment within these seconds after the start */
+    char *global_endpoint;     /* DPS: https URL without trailing slash */
+    char *scope_id;            /* DPS */
+    char *registration_id;     /* DPS; NULL: the default, which a TPM derives from its EK, and X.509
+                                  takes from the common name of the certificate; never with a key */
+    char *hub_hostname;        /* manual */
+    char *device_id;           /* manual */
+    struct secret key;         /* CREDENTIAL_KEY: decoded; empty: it was imported before */
+    unsigned key_line;         /* line of the file that holds the key, for the advice to delete it;
+                                  0: none */
+    char *identity_cert;       /* X509: absolute path of the chain, PEM */
+    char *identity_pk;         /* X509: absolute path of its private key, PEM */
+    char *endpoint;            /* external: "http://host[:port]" or "unix:///path" */
 };
 
 struct edge_config {
@@ -78,7 +98,15 @@ struct edge_config {
     enum config_ek_template tpm_ek_template;
     char *cloud_extra_ca_file; /* PEM file trusted besides the system's store for DPS and hub, or
                                   NULL */
+    char *https_proxy;         /* proxy URL for DPS and hub, may hold credentials: not for logs.
+                                  NULL: the environment says */
+    char *no_proxy; /* hosts reached without it, separated by commas; NULL: the environment
+                       says */
 };
+
+/* Name of the form of provisioning, as system information reports it: "manual.x509", "dps.tpm",
+ * "external" and so on. */
+const char *config_provisioning_mode(const struct config_provisioning *p);
 
 enum config_severity {
     CONFIG_ERROR,

@@ -3,60 +3,14 @@
  * From the document to struct edge_config: the rules for each value that the daemon uses, and the
  * copies.
  */
-#include "config/config_doc.h"
+#include "config/config_take.h"
 #include "config/config_uri.h"
 #include "config/config_value.h"
-
-#include <stdlib.h>
-
-typedef const char *value_rule(struct slice value);
-
-static void copy(struct config_doc *doc, struct slice value, char **ret) {
-    *ret = slice_dup(value);
-    if (*ret == NULL) {
-        doc->report->nomem = true;
-    }
-}
-
-/* False when there is neither a usable value nor a default. */
-static bool text_at(const struct config_doc *doc, const char *path, struct slice *ret) {
-    *ret = config_doc_text(doc, path);
-    return ret->ptr != NULL;
-}
-
-/* Applies the rule, the second opinion (may be NULL) and copies. */
-static void take_text(struct config_doc *doc, const char *path, value_rule *rule, value_rule *doubt,
-                      char **ret) {
-    struct slice value;
-    if (!text_at(doc, path, &value)) {
-        return;
-    }
-    const char *reason = rule(value);
-    if (reason != NULL) {
-        config_doc_problem(doc, CONFIG_ERROR, path, "%s", reason);
-        return;
-    }
-    const char *second = doubt != NULL ? doubt(value) : NULL;
-    if (second != NULL) {
-        config_doc_problem(doc, CONFIG_WARNING, path, "%s", second);
-    }
-    copy(doc, value, ret);
-}
-
-/* Reports what a parser said against the value. */
-static void note(struct config_doc *doc, const char *path, enum edge_code code,
-                 const struct edge_error *err) {
-    if (code == EDGE_NOMEM) {
-        doc->report->nomem = true;
-    } else if (code != EDGE_OK) {
-        config_doc_problem(doc, CONFIG_ERROR, path, "%s", err->text);
-    }
-}
 
 static void take_uri(struct config_doc *doc, const char *path, struct config_uri *ret) {
     struct edge_error err;
     enum edge_code code = config_uri_parse(config_doc_text(doc, path), ret, &err);
-    note(doc, path, code, &err);
+    config_take_result(doc, path, code, &err);
 }
 
 /* `reason` says why nothing but a Unix socket will do. */
@@ -68,30 +22,6 @@ static void take_unix_uri(struct config_doc *doc, const char *path, const char *
         return;
     }
     take_uri(doc, path, ret);
-}
-
-static void take_provisioning(struct config_doc *doc, struct config_provisioning *p) {
-    const char *id = "provisioning.attestation.registration_id";
-    struct slice endpoint;
-    p->source = CONFIG_SOURCE_DPS;
-    p->attestation = CONFIG_ATTESTATION_TPM;
-    p->dynamic_reprovisioning = config_doc_bool(doc, "provisioning.dynamic_reprovisioning");
-    p->always_reprovision_on_startup =
-        config_doc_bool(doc, "provisioning.always_reprovision_on_startup");
-    if ((doc->modes & CONFIG_MODES_DPS) == 0) {
-        return;
-    }
-    if (text_at(doc, "provisioning.global_endpoint", &endpoint)) {
-        struct edge_error err;
-        enum edge_code code = config_uri_endpoint(endpoint, &p->global_endpoint, &err);
-        note(doc, "provisioning.global_endpoint", code, &err);
-    }
-    take_text(doc, "provisioning.scope_id", config_value_scope_id, NULL, &p->scope_id);
-    if (doc->modes == CONFIG_MODE_DPS_LEGACY) {
-        id = "provisioning.registration_id";
-    }
-    take_text(doc, id, config_value_registration_id, config_value_registration_id_doubt,
-              &p->registration_id);
 }
 
 static void take_network(struct config_doc *doc, struct edge_config *cfg) {
@@ -106,18 +36,18 @@ static void take_network(struct config_doc *doc, struct edge_config *cfg) {
     if (node != NULL && node->text.len > 0) {
         name = node->text;
     }
-    copy(doc, name, &cfg->network);
+    config_take_copy(doc, name, &cfg->network);
 }
 
 static void take_bundle(struct config_doc *doc, struct edge_config *cfg) {
     const char *path = "certificates.trusted_ca_certs";
     struct slice value;
-    if (!text_at(doc, path, &value)) {
+    if (!config_take_value(doc, path, &value)) {
         return;
     }
     struct edge_error err;
     enum edge_code code = config_uri_path(value, &cfg->trusted_ca_certs, &err);
-    note(doc, path, code, &err);
+    config_take_result(doc, path, code, &err);
     if (code == EDGE_OK && cfg->trusted_ca_certs[0] != '/') {
         config_doc_problem(doc, CONFIG_WARNING, path,
                            "is a relative path, taken from the working directory of the daemon");
@@ -131,11 +61,23 @@ static void take_tpm(struct config_doc *doc, struct edge_config *cfg) {
     cfg->derived_key_ttl_s = (uint32_t)config_doc_uint(doc, "hsm.derived_key_ttl");
     cfg->tpm_ek_template = legacy ? CONFIG_EK_LEGACY_UNIQUE0 : CONFIG_EK_TCG_L1;
     cfg->tpm_allow_emulator = config_doc_bool(doc, "tpm.allow_emulator");
-    take_text(doc, "tpm.tcti", config_value_tcti, NULL, &cfg->tpm_tcti);
-    take_text(doc, "tpm.owner_auth_file", config_value_absolute_path, NULL,
-              &cfg->tpm_owner_auth_file);
-    take_text(doc, "tpm.endorsement_auth_file", config_value_absolute_path, NULL,
-              &cfg->tpm_endorsement_auth_file);
+    config_take_text(doc, "tpm.tcti", config_value_tcti, NULL, &cfg->tpm_tcti);
+    config_take_text(doc, "tpm.owner_auth_file", config_value_absolute_path, NULL,
+                     &cfg->tpm_owner_auth_file);
+    config_take_text(doc, "tpm.endorsement_auth_file", config_value_absolute_path, NULL,
+                     &cfg->tpm_endorsement_auth_file);
+}
+
+static void take_cloud(struct config_doc *doc, struct edge_config *cfg) {
+    const char *path = "cloud.https_proxy";
+    struct edge_error err;
+    struct slice proxy;
+    config_take_text(doc, "cloud.extra_ca_file", config_value_absolute_path, NULL,
+                     &cfg->cloud_extra_ca_file);
+    config_take_text(doc, "cloud.no_proxy", config_value_no_proxy, NULL, &cfg->no_proxy);
+    if (config_take_value(doc, path, &proxy)) {
+        config_take_result(doc, path, config_uri_proxy(proxy, &cfg->https_proxy, &err), &err);
+    }
 }
 
 void config_build(struct config_doc *doc, struct edge_config *cfg) {
@@ -144,9 +86,10 @@ void config_build(struct config_doc *doc, struct edge_config *cfg) {
         "the daemon has to see which module is calling";
     const char *engine_reason = "whoever reaches the Engine rules the machine, so it is talked to "
                                 "over its Unix socket only";
-    take_provisioning(doc, &cfg->provisioning);
-    take_text(doc, "hostname", config_value_hostname, config_value_hostname_doubt, &cfg->hostname);
-    take_text(doc, "homedir", config_value_absolute_path, NULL, &cfg->homedir);
+    config_take_provisioning(doc, &cfg->provisioning);
+    config_take_text(doc, "hostname", config_value_hostname, config_value_hostname_doubt,
+                     &cfg->hostname);
+    config_take_text(doc, "homedir", config_value_absolute_path, NULL, &cfg->homedir);
     take_unix_uri(doc, "connect.management_uri", connect_reason, &cfg->connect_management);
     take_unix_uri(doc, "connect.workload_uri", connect_reason, &cfg->connect_workload);
     take_uri(doc, "listen.management_uri", &cfg->listen_management);
@@ -155,6 +98,5 @@ void config_build(struct config_doc *doc, struct edge_config *cfg) {
     take_network(doc, cfg);
     take_bundle(doc, cfg);
     take_tpm(doc, cfg);
-    take_text(doc, "cloud.extra_ca_file", config_value_absolute_path, NULL,
-              &cfg->cloud_extra_ca_file);
+    take_cloud(doc, cfg);
 }

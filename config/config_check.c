@@ -4,10 +4,11 @@
  * others.
  */
 #include "config/config_doc.h"
-#include "config/config_uri.h"
 #include "config/config_value.h"
 
-#include <stdlib.h>
+#include <string.h>
+
+#define NEAR_TRIES_MAX 100 /* unknown keys that are compared; a search takes its time */
 
 /* The text at a path, only when the document gives one. */
 static bool given_text(const struct config_doc *doc, const char *path, struct slice *ret) {
@@ -17,60 +18,6 @@ static bool given_text(const struct config_doc *doc, const char *path, struct sl
     }
     *ret = node->text;
     return true;
-}
-
-static void check_available(struct config_doc *doc) {
-    if (doc->modes == 0 || (doc->modes & CONFIG_MODES_TPM) != 0) {
-        return;
-    }
-    char shown[CONFIG_QUOTE_MAX];
-    const char *key = "provisioning.source";
-    if (slice_eq_str(config_doc_text(doc, key), "dps")) {
-        key = "provisioning.attestation.method";
-    }
-    struct slice value = config_doc_text(doc, key);
-    config_doc_problem(doc, CONFIG_ERROR, key,
-                       "%s is not available in this version; use source: dps with attestation: "
-                       "{method: tpm}",
-                       config_report_quote(value, shown));
-}
-
-static void check_file_uri(struct config_doc *doc, const char *path) {
-    struct slice text;
-    struct edge_error err;
-    char *file EDGE_CLEANUP(edge_cleanup_free) = NULL;
-    if (!given_text(doc, path, &text)) {
-        return;
-    }
-    enum edge_code code = config_uri_file(text, &file, &err);
-    if (code == EDGE_NOMEM) {
-        doc->report->nomem = true;
-    } else if (code != EDGE_OK) {
-        config_doc_problem(doc, CONFIG_ERROR, path, "%s", err.text);
-    }
-}
-
-static void check_x509(struct config_doc *doc) {
-    if ((doc->modes & CONFIG_MODE_MANUAL_X509) != 0) {
-        check_file_uri(doc, "provisioning.authentication.identity_cert");
-        check_file_uri(doc, "provisioning.authentication.identity_pk");
-    }
-    if ((doc->modes & CONFIG_MODE_DPS_X509) != 0) {
-        check_file_uri(doc, "provisioning.attestation.identity_cert");
-        check_file_uri(doc, "provisioning.attestation.identity_pk");
-    }
-}
-
-static void check_external(struct config_doc *doc) {
-    struct slice text;
-    if (doc->modes != CONFIG_MODE_EXTERNAL || !given_text(doc, "provisioning.endpoint", &text)) {
-        return;
-    }
-    struct slice scheme = config_uri_scheme(text);
-    if (!slice_eq_nocase(scheme, "http") && !slice_eq_nocase(scheme, "unix")) {
-        config_doc_problem(doc, CONFIG_ERROR, "provisioning.endpoint",
-                           "must be an http:// or unix:// URL");
-    }
 }
 
 /* The 1.1 daemon silently makes its own CA unless all three are there. trusted_ca_certs alone is
@@ -111,17 +58,75 @@ static unsigned line_of(const struct config_doc *doc, const char *path) {
     return node != NULL ? node->line : 0;
 }
 
-static void check_backend(struct config_doc *doc) {
-    if ((doc->modes & CONFIG_MODES_TPM) == 0 || (doc->modes & ~(unsigned)CONFIG_MODES_TPM) != 0 ||
-        !slice_eq_str(config_doc_text(doc, "hsm.backend"), "soft")) {
+/* Member of a mapping that is no known key but reads like `path`, or NULL. */
+static const struct config_node *find_near(const struct config_doc *doc, const char *parent,
+                                           const char *path) {
+    const struct config_node *map = config_doc_find(doc, parent);
+    if (map == NULL || map->kind != CONFIG_MAP) {
+        return NULL;
+    }
+    unsigned tries = 0;
+    for (const struct config_node *n = map->first; n != NULL && tries < NEAR_TRIES_MAX;
+         n = n->next) {
+        char known[sizeof(((struct config_problem *)NULL)->key)];
+        config_report_path(known, sizeof(known), parent, n->key);
+        if (config_schema_find(known) != NULL) {
+            continue;
+        }
+        tries++;
+        const char *meant = config_schema_suggest(parent, n->key);
+        if (meant != NULL && strcmp(meant, path) == 0) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
+/* Without a key the document means one that was imported, which must not come about by a slip. */
+static void check_key_left_out(struct config_doc *doc) {
+    const char *path = "provisioning.attestation.symmetric_key";
+    if (doc->modes != CONFIG_MODE_DPS_SYMMETRIC || config_doc_find(doc, path) != NULL) {
         return;
     }
-    const char *why = doc->modes == CONFIG_MODE_DPS_TPM ? "provisioning.attestation.method"
-                                                        : "provisioning.registration_id";
-    config_doc_problem(doc, CONFIG_ERROR, "hsm.backend",
-                       "'soft' (line %u) cannot prove the device with a TPM, which %s (line %u) "
-                       "asks for; use backend 'tpm'",
-                       line_of(doc, "hsm.backend"), why, line_of(doc, why));
+    const struct config_node *near = find_near(doc, "provisioning.attestation", path);
+    if (near == NULL) {
+        near = find_near(doc, "provisioning", path);
+    }
+    if (near != NULL) {
+        config_doc_problem(doc, CONFIG_ERROR, path,
+                           "missing, but line %u looks like it; left out it means a key that has "
+                           "been imported",
+                           near->key_line);
+    }
+}
+
+/* What asks for a TPM by name is not served by keys in files. */
+static void check_backend(struct config_doc *doc) {
+    static const struct {
+        unsigned mode;
+        const char *key;
+        const char *text;
+        const char *mend;
+    } forms[] = {
+        {CONFIG_MODE_DPS_TPM, "provisioning.attestation.method",
+         "cannot prove the device with a TPM", ""},
+        {CONFIG_MODE_DPS_LEGACY, "provisioning.registration_id",
+         "cannot prove the device with a TPM", ""},
+        {CONFIG_MODE_MANUAL_TPM, "provisioning.authentication.method", "keeps no key in a TPM",
+         ", or a connection string without SharedAccessKey"},
+    };
+    if (!slice_eq_str(config_doc_text(doc, "hsm.backend"), "soft")) {
+        return;
+    }
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(forms); i++) {
+        if (doc->modes == forms[i].mode) {
+            config_doc_problem(
+                doc, CONFIG_ERROR, "hsm.backend",
+                "'soft' (line %u) %s, which %s (line %u) asks for; use backend 'tpm'%s",
+                line_of(doc, "hsm.backend"), forms[i].text, forms[i].key,
+                line_of(doc, forms[i].key), forms[i].mend);
+        }
+    }
 }
 
 static void check_tcti(struct config_doc *doc) {
@@ -174,12 +179,10 @@ static void check_reachable(struct config_doc *doc, const char *connect, const c
 }
 
 void config_check(struct config_doc *doc) {
-    check_available(doc);
-    check_x509(doc);
-    check_external(doc);
     check_certificates(doc);
     check_tls_version(doc);
     check_backend(doc);
+    check_key_left_out(doc);
     check_tcti(doc);
     check_distinct(doc, "listen.management_uri", "listen.workload_uri");
     check_distinct(doc, "connect.management_uri", "connect.workload_uri");

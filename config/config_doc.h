@@ -42,7 +42,7 @@ void config_mode_detect(struct config_doc *doc);
 /* Types, bounds, unknown keys and missing keys of the whole document. Needs doc->modes. */
 void config_walk(struct config_doc *doc);
 
-/* Rules that concern more than one key, and forms that this version does not work with. */
+/* Rules that concern more than one key. */
 void config_check(struct config_doc *doc);
 
 /* Checks the values that the daemon uses and stores them; cfg is complete when no error was found.

@@ -35,7 +35,10 @@ static unsigned manual_modes(struct config_doc *doc) {
     }
     const struct config_node *method = config_doc_get(doc, "provisioning.authentication.method");
     if (method == NULL) {
-        return CONFIG_MODE_MANUAL_STRING | CONFIG_MODE_MANUAL_X509;
+        return CONFIG_MODES_MANUAL & ~(unsigned)CONFIG_MODE_MANUAL_LEGACY;
+    }
+    if (slice_eq_str(method->text, "tpm")) {
+        return CONFIG_MODE_MANUAL_TPM;
     }
     return slice_eq_str(method->text, "x509") ? CONFIG_MODE_MANUAL_X509 : CONFIG_MODE_MANUAL_STRING;
 }

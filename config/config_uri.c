@@ -49,8 +49,22 @@ static enum edge_code copy_text(struct slice text, char **ret, struct edge_error
     return *ret != NULL ? EDGE_OK : edge_set(err, EDGE_NOMEM, "out of memory");
 }
 
-static enum edge_code parse_unix(struct slice rest, struct config_uri *uri,
-                                 struct edge_error *err) {
+static enum edge_code join_text(const char *prefix, struct slice text, char **ret,
+                                struct edge_error *err) {
+    struct buf joined;
+    buf_init(&joined, CONFIG_URL_MAX + 1);
+    enum edge_code code = buf_append(&joined, prefix, strlen(prefix), err);
+    if (code == EDGE_OK) {
+        code = buf_append(&joined, text.ptr, text.len, err);
+    }
+    if (code == EDGE_OK) {
+        code = copy_text(buf_slice(&joined), ret, err);
+    }
+    buf_clear(&joined);
+    return code;
+}
+
+static enum edge_code check_socket_path(struct slice rest, struct edge_error *err) {
     if (!slice_starts_with(rest, "/")) {
         return edge_set(err, EDGE_CONFIG,
                         "needs an absolute path after unix://, for example unix:///run/x.sock");
@@ -65,8 +79,14 @@ static enum edge_code parse_unix(struct slice rest, struct config_uri *uri,
     if (slice_ends_with(rest, "/")) {
         return edge_set(err, EDGE_CONFIG, "names a directory, not a socket");
     }
+    return EDGE_OK;
+}
+
+static enum edge_code parse_unix(struct slice rest, struct config_uri *uri,
+                                 struct edge_error *err) {
+    enum edge_code code = check_socket_path(rest, err);
     uri->scheme = CONFIG_SCHEME_UNIX;
-    return copy_text(rest, &uri->path, err);
+    return code == EDGE_OK ? copy_text(rest, &uri->path, err) : code;
 }
 
 static enum edge_code parse_fd(struct slice rest, struct config_uri *uri, struct edge_error *err) {
@@ -201,6 +221,91 @@ enum edge_code config_uri_endpoint(struct slice text, char **ret_url, struct edg
     }
     if (!cut_port(&authority) || !is_host(authority)) {
         return edge_set(err, EDGE_CONFIG, "needs a host name and at most a port after https://");
+    }
+    return copy_text(text, ret_url, err);
+}
+
+/* True for the names of this machine's own interface. */
+static bool is_loopback(struct slice host) {
+    return slice_eq_nocase(host, "localhost") || slice_starts_with(host, "127.") ||
+           slice_eq_str(host, "[::1]");
+}
+
+static enum edge_code parse_external_http(struct slice authority, char **ret_url, bool *ret_clear,
+                                          struct edge_error *err) {
+    if (slice_ends_with(authority, "/")) {
+        authority.len--;
+    }
+    struct slice host = authority;
+    if (slice_find(authority, '@') >= 0) {
+        return edge_set(err, EDGE_CONFIG, "must not contain a user name or password");
+    }
+    if (slice_find(authority, '/') >= 0 || slice_find(authority, '?') >= 0 ||
+        slice_find(authority, '#') >= 0) {
+        return edge_set(err, EDGE_CONFIG, "must end after host and port");
+    }
+    if (!cut_port(&host) || !is_host(host)) {
+        return edge_set(err, EDGE_CONFIG, "needs a host name and at most a port after http://");
+    }
+    *ret_clear = !is_loopback(host);
+    return join_text("http://", authority, ret_url, err);
+}
+
+enum edge_code config_uri_external(struct slice text, char **ret_url, bool *ret_clear,
+                                   struct edge_error *err) {
+    struct slice scheme = config_uri_scheme(text);
+    if (slice_eq_nocase(scheme, "https")) {
+        return edge_set(err, EDGE_CONFIG,
+                        "https is not possible: nothing says which certificate the provisioning "
+                        "environment would have; use unix:///PATH, or http://HOST:PORT on this "
+                        "machine");
+    }
+    if ((!slice_eq_nocase(scheme, "http") && !slice_eq_nocase(scheme, "unix")) ||
+        !slice_starts_with(skip(text, scheme.len), "://") || !is_uri_text(text)) {
+        return edge_set(err, EDGE_CONFIG, "must be unix:///PATH or http://HOST:PORT");
+    }
+    if (text.len > CONFIG_URL_MAX) {
+        return edge_set(err, EDGE_CONFIG, "is longer than %d bytes", CONFIG_URL_MAX);
+    }
+    struct slice rest = skip(text, scheme.len + 3);
+    *ret_clear = false;
+    if (slice_eq_nocase(scheme, "http")) {
+        return parse_external_http(rest, ret_url, ret_clear, err);
+    }
+    enum edge_code code = check_socket_path(rest, err);
+    return code == EDGE_OK ? join_text("unix://", rest, ret_url, err) : code;
+}
+
+enum edge_code config_uri_proxy(struct slice text, char **ret_url, struct edge_error *err) {
+    struct slice scheme = config_uri_scheme(text);
+    if ((!slice_eq_nocase(scheme, "http") && !slice_eq_nocase(scheme, "https")) ||
+        !slice_starts_with(skip(text, scheme.len), "://")) {
+        return edge_set(err, EDGE_CONFIG, "must be an http or https URL, like http://PROXY:3128");
+    }
+    if (text.len > CONFIG_URL_MAX || !is_uri_text(text)) {
+        return edge_set(err, EDGE_CONFIG,
+                        "is longer than %d bytes or contains a character that must be "
+                        "percent-encoded",
+                        CONFIG_URL_MAX);
+    }
+    if (slice_ends_with(text, "/")) {
+        text.len--;
+    }
+    struct slice authority =
+        text.len < scheme.len + 3 ? slice_make("", 0) : skip(text, scheme.len + 3);
+    if (slice_find(authority, '/') >= 0 || slice_find(authority, '?') >= 0 ||
+        slice_find(authority, '#') >= 0) {
+        return edge_set(err, EDGE_CONFIG,
+                        "must end after host and port; '/', '?' and '#' in a password must be "
+                        "percent-encoded");
+    }
+    struct slice user;
+    struct slice host = authority;
+    (void)slice_cut(authority, '@', &user, &host);
+    if (!cut_port(&host) || !is_host(host)) {
+        return edge_set(err, EDGE_CONFIG,
+                        "needs a host name and at most a port after user and password, in which "
+                        "'@' must be percent-encoded");
     }
     return copy_text(text, ret_url, err);
 }

@@ -25,6 +25,19 @@ void config_uri_clear(struct config_uri *uri); /* NULL allowed, idempotent */
 enum edge_code config_uri_endpoint(struct slice text, char **ret_url,
                                    struct edge_error *err) EDGE_NODISCARD;
 
+/* Checks the URL of the external provisioning environment: unix:///PATH, or http with host and
+ * optional port. *ret_url is a copy with the scheme in small letters, without trailing slash;
+ * free(). *ret_clear tells that it goes over the network, where others can listen. Errors as above.
+ */
+enum edge_code config_uri_external(struct slice text, char **ret_url, bool *ret_clear,
+                                   struct edge_error *err) EDGE_NODISCARD;
+
+/* Checks the URL of a proxy: http or https, optional user and password, host, optional port.
+ * *ret_url is a copy without trailing slash, to be wiped by the caller; free(). The text of an
+ * error shows nothing of it. Errors as above. */
+enum edge_code config_uri_proxy(struct slice text, char **ret_url,
+                                struct edge_error *err) EDGE_NODISCARD;
+
 /* Path behind a file URI (RFC 8089: no host or localhost; no port, query or fragment),
  * percent-decoded; free(). Errors as above. */
 enum edge_code config_uri_file(struct slice text, char **ret_path,

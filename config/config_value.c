@@ -4,6 +4,9 @@
  */
 #include "config/config_value.h"
 
+#include "base/b64.h"
+#include "config/config.h"
+
 #include <string.h>
 
 static bool is_alnum(char c) {
@@ -63,11 +66,10 @@ const char *config_value_hostname_doubt(struct slice value) {
 
 const char *config_value_registration_id(struct slice value) {
     if (value.len == 0) {
-        return "is empty; leave the key out to use the default that the TPM gives";
+        return "is empty";
     }
     if (config_value_is_placeholder(value)) {
-        return "still holds the placeholder of the template; fill it in, or leave the key out to "
-               "use the default that the TPM gives";
+        return "still holds the placeholder of the template";
     }
     if (value.len > CONFIG_REGISTRATION_ID_MAX) {
         return "is longer than 128 characters";
@@ -100,6 +102,122 @@ const char *config_value_scope_id(struct slice value) {
     }
     if (value.len > CONFIG_SCOPE_ID_MAX || !consists_of(value, "-._~")) {
         return "is no ID scope (letters and digits, like 0ne00123ABC)";
+    }
+    return NULL;
+}
+
+static bool holds_any(struct slice value, const char *signs) {
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.ptr[i] != '\0' && strchr(signs, value.ptr[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *config_value_hub_hostname(struct slice value) {
+    if (value.len == 0) {
+        return "is empty; the overview page of the hub shows its host name";
+    }
+    if (holds_any(value, "<>{}")) {
+        return "still holds a placeholder; the overview page of the hub shows its host name";
+    }
+    if (holds_any(value, "/")) {
+        return "must be a host name alone, without https:// and without a path";
+    }
+    struct slice host = value, port = {0};
+    uint64_t number = 0;
+    if (slice_cut(value, ':', &host, &port) &&
+        (!slice_parse_u64(port, UINT16_MAX, &number) || number == 0)) {
+        return "has a ':' with no port number after it";
+    }
+    if (host.len == 0 || !consists_of(host, ".-_")) {
+        return "contains other characters than letters, digits, '.', '-' and '_'";
+    }
+    if (value.len > CONFIG_HUB_HOSTNAME_MAX) {
+        return "is longer than 253 characters";
+    }
+    return NULL;
+}
+
+const char *config_value_hub_hostname_doubt(struct slice value) {
+    if (holds_any(value, ":")) {
+        return "has a port, as only a stand-in for a hub needs; modules use the usual ports";
+    }
+    if (slice_find(value, '.') < 0) {
+        return "has no domain; the full name is needed, like HUB.azure-devices.net";
+    }
+    if (!is_alnum(value.ptr[0]) || !is_alnum(value.ptr[value.len - 1]) ||
+        !consists_of(value, ".-")) {
+        return "is no regular host name (letters, digits, '.' and '-', with a letter or digit at "
+               "both ends)";
+    }
+    return NULL;
+}
+
+const char *config_value_device_id(struct slice value) {
+    if (value.len == 0) {
+        return "is empty; it is the device's name in the hub";
+    }
+    if (holds_any(value, "<>{}")) {
+        return "still holds a placeholder; it is the device's name in the hub";
+    }
+    if (value.len > CONFIG_DEVICE_ID_MAX) {
+        return "is longer than 128 characters";
+    }
+    if (!consists_of(value, "-:.+%_#*?!(),=@;$'")) {
+        return "contains a character that no device id has (letters, digits and "
+               "-:.+%_#*?!(),=@;$')";
+    }
+    return NULL;
+}
+
+const char *config_value_device_id_doubt(struct slice value) {
+    if (!consists_of(value, "-:._")) {
+        return "has other characters than letters, digits and '-', '.', '_', ':'; the hub takes "
+               "that, but not every tool does";
+    }
+    return NULL;
+}
+
+enum edge_code config_value_key(struct slice value, struct secret *ret, const char **ret_reason,
+                                struct edge_error *err) {
+    if (value.len == 0) {
+        *ret_reason = "is empty";
+    } else if (holds_any(value, "<>{}")) {
+        *ret_reason = "still holds a placeholder";
+    } else if (holds_any(value, " \t\r\n")) {
+        *ret_reason = "contains a blank or a line break, which base64 does not have";
+    } else if (holds_any(value, "-_")) {
+        *ret_reason = "is base64 for URLs; '-' and '_' must be '+' and '/'";
+    } else {
+        enum edge_code code = b64_decode_secret(value, CONFIG_KEY_MAX, ret, err);
+        if (code == EDGE_OK && ret->len > 0) {
+            return EDGE_OK;
+        }
+        if (code == EDGE_NOMEM) {
+            return code;
+        }
+        *ret_reason = code == EDGE_RANGE ? "is longer than 64 bytes" : "is not base64";
+    }
+    secret_clear(ret);
+    return edge_set(err, EDGE_CONFIG, "%s", *ret_reason);
+}
+
+const char *config_value_no_proxy(struct slice value) {
+    if (value.len > CONFIG_NO_PROXY_MAX) {
+        return "is longer than 4096 characters";
+    }
+    if (slice_find(value, ';') >= 0) {
+        return "is separated by commas, not by semicolons";
+    }
+    for (size_t i = 0; i + 2 < value.len; i++) {
+        if (slice_starts_with(slice_make(value.ptr + i, value.len - i), "://")) {
+            return "lists host names and addresses, not URLs";
+        }
+    }
+    if (!consists_of(value, ".-_*:[]/, ")) {
+        return "contains a character that no host name, address or network has";
     }
     return NULL;
 }

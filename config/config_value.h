@@ -6,13 +6,18 @@
 #ifndef CONFIG_CONFIG_VALUE_H
 #define CONFIG_CONFIG_VALUE_H
 
+#include "base/error.h"
+#include "base/secret.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
 
-#define CONFIG_HOSTNAME_MAX        64  /* bytes; more does not fit a certificate's common name */
-#define CONFIG_REGISTRATION_ID_MAX 128 /* bytes */
-#define CONFIG_SCOPE_ID_MAX        128 /* bytes */
+#define CONFIG_HOSTNAME_MAX        64   /* bytes; more does not fit a certificate's common name */
+#define CONFIG_REGISTRATION_ID_MAX 128  /* bytes */
+#define CONFIG_SCOPE_ID_MAX        128  /* bytes */
+#define CONFIG_HUB_HOSTNAME_MAX    253  /* bytes; RFC 1035 section 2.3.4 without the root's dot */
+#define CONFIG_DEVICE_ID_MAX       128  /* bytes */
+#define CONFIG_NO_PROXY_MAX        4096 /* bytes */
 
 /* True for a value that a template left to be filled in: "<ADD ... HERE>", "{scope_id}". */
 bool config_value_is_placeholder(struct slice value);
@@ -30,6 +35,27 @@ const char *config_value_registration_id(struct slice value);
 const char *config_value_registration_id_doubt(struct slice value);
 
 const char *config_value_scope_id(struct slice value);
+
+/* Host name of a hub: letters, digits and ".-_", no URL. A port may follow. */
+const char *config_value_hub_hostname(struct slice value);
+
+/* Second opinion on a name that no hub of the public clouds has. */
+const char *config_value_hub_hostname_doubt(struct slice value);
+
+/* What a hub accepts: up to 128 of letters, digits and "-:.+%_#*?!(),=@;$'". */
+const char *config_value_device_id(struct slice value);
+
+/* Second opinion: characters with a meaning in URLs or topics, which not every tool escapes. */
+const char *config_value_device_id_doubt(struct slice value);
+
+/* Symmetric key in base64, with or without padding, 1 to CONFIG_KEY_MAX bytes. *ret (empty before)
+ * gets the decoded key. CONFIG: *ret_reason says why not; NOMEM. */
+enum edge_code config_value_key(struct slice value, struct secret *ret, const char **ret_reason,
+                                struct edge_error *err) EDGE_NODISCARD;
+
+/* List of hosts, domains and networks, or "*". */
+const char *config_value_no_proxy(struct slice value);
+
 const char *config_value_absolute_path(struct slice value);
 
 /* TCTI string in the form NAME or NAME:CONFIG. */

@@ -92,9 +92,30 @@ static void test_short_memory(void **state) {
                   "unknown: x\n5: x\nhostname: a\nhostname: b\n"
                   "certificates: {trusted_ca_certs: 'file:///t'}\n"
                   "tpm: {owner_auth_file: /o, endorsement_auth_file: /e}\n"
-                  "cloud: {extra_ca_file: /ca}\n"
+                  "cloud: {extra_ca_file: /ca, https_proxy: 'http://u:p@h', no_proxy: a}\n"
                   "moby_runtime: {network: {name: n}}\n";
     assert_true(alloc_fail_torture(parse_text, text) > 20);
+}
+
+/* Each of the other forms of provisioning. */
+static void test_short_memory_in_every_form(void **state) {
+    (void)state;
+    static const char *const texts[] = {
+        "provisioning: {source: manual, device_connection_string: "
+        "'HostName=h;DeviceId=a#b;SharedAccessKey=a2V5'}\n",
+        "provisioning: {source: manual, authentication: {method: x509, iothub_hostname: h.x, "
+        "device_id: d, identity_cert: 'file:///c', identity_pk: 'file:///k'}}\n",
+        "provisioning: {source: dps, global_endpoint: 'https://d/', scope_id: s, "
+        "attestation: {method: symmetric_key, registration_id: d, symmetric_key: a2V5}}\n",
+        "provisioning: {source: external, endpoint: 'http://h:1/'}\n",
+        "provisioning: {source: external, endpoint: 'unix:///run/p'}\n",
+    };
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(texts); i++) {
+        char *text = strdup(texts[i]);
+        assert_non_null(text);
+        assert_true(alloc_fail_torture(parse_text, text) > 10);
+        free(text);
+    }
 }
 
 static enum edge_code parse_refused(void *data) {
@@ -141,6 +162,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_refused_file, tmpdir_setup, tmpdir_teardown),
         cmocka_unit_test(test_free_of_nothing),
         cmocka_unit_test(test_short_memory),
+        cmocka_unit_test(test_short_memory_in_every_form),
         cmocka_unit_test(test_short_memory_while_refusing),
         cmocka_unit_test_setup_teardown(test_short_memory_while_loading, tmpdir_setup,
                                         tmpdir_teardown),

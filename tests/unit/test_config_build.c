@@ -29,6 +29,8 @@ static void test_defaults(void **state) {
     assert_null(cfg->tpm_endorsement_auth_file);
     assert_int_equal(cfg->tpm_ek_template, CONFIG_EK_TCG_L1);
     assert_null(cfg->cloud_extra_ca_file);
+    assert_null(cfg->https_proxy);
+    assert_null(cfg->no_proxy);
     config_free(cfg);
 }
 
@@ -55,7 +57,10 @@ static void test_everything_given(void **state) {
                     "  owner_auth_file: /o\n"
                     "  endorsement_auth_file: /e\n"
                     "  ek_template: legacy-unique0\n"
-                    "cloud: {extra_ca_file: /ca}\n");
+                    "cloud:\n"
+                    "  extra_ca_file: /ca\n"
+                    "  https_proxy: 'http://u:p@proxy:3128/'\n"
+                    "  no_proxy: 'localhost,.example'\n");
     assert_string_equal(cfg->provisioning.global_endpoint, "https://dps.example:8443");
     assert_true(cfg->provisioning.dynamic_reprovisioning);
     assert_false(cfg->provisioning.always_reprovision_on_startup);
@@ -76,6 +81,8 @@ static void test_everything_given(void **state) {
     assert_string_equal(cfg->tpm_endorsement_auth_file, "/e");
     assert_int_equal(cfg->tpm_ek_template, CONFIG_EK_LEGACY_UNIQUE0);
     assert_string_equal(cfg->cloud_extra_ca_file, "/ca");
+    assert_string_equal(cfg->https_proxy, "http://u:p@proxy:3128");
+    assert_string_equal(cfg->no_proxy, "localhost,.example");
     config_free(cfg);
 }
 
@@ -132,6 +139,19 @@ static void test_cloud(void **state) {
                  "must be an absolute path");
 }
 
+static void test_proxy(void **state) {
+    (void)state;
+    expect_error(DPS "cloud: {https_proxy: 'proxy:3128'}\n", 2, 22, "cloud.https_proxy",
+                 "must be an http or https URL");
+    expect_error(DPS "cloud: {no_proxy: 'http://h'}\n", 2, 19, "cloud.no_proxy", "not URLs");
+    expect_hidden(DPS "cloud: {https_proxy: 'socks5://u:S3cr3t@h'}\n", "S3cr3t");
+    expect_hidden(DPS "cloud: {https_proxy: [S3cr3t]}\n", "S3cr3t");
+    struct edge_config *cfg = expect_fine(DPS "cloud: {https_proxy: , no_proxy: ''}\n");
+    assert_null(cfg->https_proxy);
+    assert_string_equal(cfg->no_proxy, "");
+    config_free(cfg);
+}
+
 static void test_uris(void **state) {
     (void)state;
     expect_error(DPS "listen: {management_uri: 'http://0.0.0.0:8080'}\n", 2, 26,
@@ -180,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_hostname),
         cmocka_unit_test(test_registration_id),
         cmocka_unit_test(test_cloud),
+        cmocka_unit_test(test_proxy),
         cmocka_unit_test(test_uris),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_derived_key_ttl),

@@ -33,6 +33,27 @@ static void test_soft_backend_cannot_attest(void **state) {
     expect_error("provisioning:\n  source: dps\n  global_endpoint: https://d.example\n"
                  "  scope_id: s\n  registration_id: r\nhsm: {backend: soft}\n",
                  6, 16, "hsm.backend", "provisioning.registration_id (line 5)");
+    expect_error("provisioning:\n  source: manual\n  authentication:\n    method: tpm\n"
+                 "    iothub_hostname: h.example\n    device_id: d\nhsm: {backend: soft}\n",
+                 7, 16, "hsm.backend",
+                 "keeps no key in a TPM, which provisioning.authentication.method (line 4) asks "
+                 "for; use backend 'tpm', or a connection string without SharedAccessKey");
+    config_free(expect_fine("provisioning: {source: manual, device_connection_string: "
+                            "HostName=h.example;DeviceId=d}\nhsm: {backend: soft}\n"));
+}
+
+static void test_key_is_not_left_out_by_a_slip(void **state) {
+    (void)state;
+    const char *key = "provisioning.attestation.symmetric_key";
+#define KEY_HEAD                                                                                   \
+    "provisioning:\n  source: dps\n  global_endpoint: https://d.example\n  scope_id: s\n"          \
+    "  attestation:\n    method: symmetric_key\n    registration_id: d\n"
+    config_free(expect_fine(KEY_HEAD));
+    expect_error(KEY_HEAD "    symmetricKey: a2V5\n", 5, 3, key, "missing, but line 8 looks like");
+    expect_error(KEY_HEAD "    Symmetric_Key: a2V5\n", 5, 3, key, "line 8 looks like it");
+    expect_error(KEY_HEAD "  symmetric_key: a2V5\n", 5, 3, key, "line 8 looks like it");
+    expect_warning(KEY_HEAD "    colour: blue\n", 8, 5, "provisioning.attestation.colour",
+                   "unknown key");
 }
 
 static void test_tcti(void **state) {
@@ -69,6 +90,7 @@ int main(void) {
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_tls_version),
         cmocka_unit_test(test_soft_backend_cannot_attest),
+        cmocka_unit_test(test_key_is_not_left_out_by_a_slip),
         cmocka_unit_test(test_tcti),
         cmocka_unit_test(test_sockets_are_distinct),
         cmocka_unit_test(test_sockets_meet),

@@ -201,9 +201,16 @@ static bool is_example(const char *line) {
     return word > 0 && line[word] == ':' && (line[word + 1] == ' ' || line[word + 1] == '\n');
 }
 
+/* Examples of whole sections that take the place of another one begin so. */
+#define OTHER_FORM "# provisioning:"
+
 static void uncomment(char *text) {
     for (char *line = text; line != NULL && *line != '\0';) {
         char *mark = line + strspn(line, " ");
+        if (strncmp(line, OTHER_FORM, sizeof(OTHER_FORM) - 1) == 0) {
+            line = strstr(line, "\n\n");
+            continue;
+        }
         if (strncmp(mark, "# ", 2) == 0 && is_example(mark + 2)) {
             memmove(mark, mark + 2, strlen(mark + 2) + 1);
         }
@@ -241,6 +248,67 @@ static void test_template_shows_every_key(void **state) {
     free(text);
 }
 
+/* The text up to the next empty line, without comment signs, its placeholders filled in. */
+static struct buf form_at(const char *block) {
+    static const char *const values[][2] = {
+        {"DPS ID SCOPE", "0ne00123ABC"},
+        {"REGISTRATION ID", "my-device"},
+        {"DEVICE KEY", "c2VjcmV0"},
+        {"DEVICE CONNECTION STRING", "HostName=h.example;DeviceId=d;SharedAccessKey=c2VjcmV0"},
+        {"HUB HOST NAME", "h.example"},
+        {"DEVICE ID", "d"},
+    };
+    struct buf form;
+    buf_init(&form, 4096);
+    for (const char *c = block; strncmp(c, "\n\n", 2) != 0; c++) {
+        if ((c == block || c[-1] == '\n') && strncmp(c, "# ", 2) == 0) {
+            c += 2;
+        }
+        size_t i = 0;
+        while (strncmp(c, "<ADD ", 5) == 0 && i < EDGE_ARRAY_LEN(values) &&
+               strncmp(c + 5, values[i][0], strlen(values[i][0])) != 0) {
+            i++;
+        }
+        if (strncmp(c, "<ADD ", 5) != 0) {
+            assert_int_equal(buf_append(&form, c, 1, NULL), EDGE_OK);
+            continue;
+        }
+        assert_true(i < EDGE_ARRAY_LEN(values));
+        assert_int_equal(buf_append_str(&form, values[i][1], NULL), EDGE_OK);
+        c = strchr(c, '>');
+        assert_non_null(c);
+    }
+    assert_int_equal(buf_append_str(&form, "\n", NULL), EDGE_OK);
+    return form;
+}
+
+static void test_template_shows_every_form(void **state) {
+    (void)state;
+    static const char *const modes[] = {
+        "dps.symmetric_key",
+        "dps.x509",
+        "manual.device_connection_string",
+        "manual.device_connection_string",
+        "manual.device_connection_string",
+        "manual.x509",
+        "external",
+    };
+    struct buf text = read_document("config", "config.yaml");
+    const char *at = buf_cstr(&text);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(modes); i++) {
+        at = strstr(at, "\n" OTHER_FORM);
+        assert_non_null(at);
+        at++;
+        struct buf form = form_at(at);
+        struct edge_config *cfg = expect_fine(buf_cstr(&form));
+        assert_string_equal(config_provisioning_mode(&cfg->provisioning), modes[i]);
+        config_free(cfg);
+        buf_clear(&form);
+    }
+    assert_null(strstr(at, "\n" OTHER_FORM));
+    buf_clear(&text);
+}
+
 static int print_entries(void (*entry)(const struct config_key *row, char *out)) {
     size_t row_cnt = 0;
     const struct config_key *rows = config_schema_rows(&row_cnt);
@@ -262,6 +330,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_template_asks_for_its_placeholders),
         cmocka_unit_test(test_filled_template),
         cmocka_unit_test(test_template_shows_every_key),
+        cmocka_unit_test(test_template_shows_every_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,9 +15,15 @@ static struct outcome load(struct tmpdir *dir, const char *text) {
 }
 
 static void clean_environment(void) {
-    static const char *const names[] = {
-        "IOTEDGE_HOSTNAME",         "iotedge_Hostname", "IOTEDGE_HOMEDIR", "IOTEDGE_PROVISIONING",
-        "IOTEDGE_MOBY_RUNTIME.URI", "IOTEDGE_LOG",      "IOTEDGE_HOST",    "IOTEDGE_TPM"};
+    static const char *const names[] = {"IOTEDGE_HOSTNAME",
+                                        "iotedge_Hostname",
+                                        "IOTEDGE_HOMEDIR",
+                                        "IOTEDGE_PROVISIONING",
+                                        "IOTEDGE_MOBY_RUNTIME.URI",
+                                        "IOTEDGE_LOG",
+                                        "IOTEDGE_HOST",
+                                        "IOTEDGE_TPM",
+                                        "IOTEDGE_ALLOW_ELEVATED_DOCKER_PERMISSIONS"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(names); i++) {
         assert_int_equal(unsetenv(names[i]), 0);
     }
@@ -70,15 +76,18 @@ static void test_other_sections_are_warned_of(void **state) {
     set("IOTEDGE_PROVISIONING", "x");
     set("IOTEDGE_MOBY_RUNTIME.URI", "x");
     set("IOTEDGE_TPM", "x");
+    set("IOTEDGE_ALLOW_ELEVATED_DOCKER_PERMISSIONS", "false");
     set("IOTEDGE_LOG", "x");
     set("IOTEDGE_HOST", "x");
     struct outcome o = load(*state, DPS);
     assert_int_equal(o.code, EDGE_OK);
-    assert_int_equal(o.report.warning_cnt, 3);
+    assert_int_equal(o.report.warning_cnt, 4);
     assert_true(
         outcome_has(&o, CONFIG_WARNING, 0, 0, "provisioning", "IOTEDGE_PROVISIONING is ignored"));
     assert_true(outcome_has(&o, CONFIG_WARNING, 0, 0, "moby_runtime", "only IOTEDGE_HOSTNAME"));
     assert_true(outcome_has(&o, CONFIG_WARNING, 0, 0, "tpm", "IOTEDGE_TPM is ignored"));
+    assert_true(
+        outcome_has(&o, CONFIG_WARNING, 0, 0, "allow_elevated_docker_permissions", "is ignored"));
     outcome_clear(&o);
 }
 

@@ -90,7 +90,7 @@ static void test_secrets_are_marked(void **state) {
     static const char *const secrets[] = {"provisioning.device_connection_string",
                                           "provisioning.authentication.device_connection_string",
                                           "provisioning.attestation.symmetric_key",
-                                          "agent.config.auth.password"};
+                                          "cloud.https_proxy", "agent.config.auth.password"};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(secrets); i++) {
         const struct config_key *row = config_schema_find(secrets[i]);
         assert_non_null(row);

@@ -161,6 +161,96 @@ static void test_endpoint(void **state) {
     refused_endpoint(text, "longer than");
 }
 
+static void external(const char *text, const char *expected, bool expected_clear) {
+    char *url = NULL;
+    bool clear = !expected_clear;
+    struct edge_error err;
+    if (config_uri_external(slice_str(text), &url, &clear, &err) != EDGE_OK) {
+        fail_msg("%s: %s", text, err.text);
+    }
+    assert_string_equal(url, expected);
+    assert_int_equal(clear, expected_clear);
+    free(url);
+}
+
+static void refused_external(const char *text, const char *part) {
+    char *url = NULL;
+    bool clear = false;
+    struct edge_error err;
+    assert_int_equal(config_uri_external(slice_str(text), &url, &clear, &err), EDGE_CONFIG);
+    assert_null(url);
+    if (strstr(err.text, part) == NULL) {
+        fail_msg("%s: '%s' does not contain '%s'", text, err.text, part);
+    }
+}
+
+static void test_external(void **state) {
+    (void)state;
+    external("http://localhost:9999", "http://localhost:9999", false);
+    external("HTTP://127.0.0.1/", "http://127.0.0.1", false);
+    external("http://[::1]:1", "http://[::1]:1", false);
+    external("http://provisioner.example", "http://provisioner.example", true);
+    external("http://10.0.0.1:80/", "http://10.0.0.1:80", true);
+    external("Unix:///run/p.sock", "unix:///run/p.sock", false);
+    refused_external("https://localhost:9999", "https is not possible: nothing says which");
+    refused_external("fd://x", "must be unix:///PATH or http://HOST:PORT");
+    refused_external("localhost:9999", "must be");
+    refused_external("http:/localhost", "must be");
+    refused_external("http://a b", "must be");
+    refused_external("", "must be");
+    refused_external("/run/p.sock", "must be");
+    refused_external("http://", "needs a host name");
+    refused_external("http:///", "needs a host name");
+    refused_external("http://h:0", "needs a host name");
+    refused_external("http://h:65536", "needs a host name");
+    refused_external("http://u:p@h", "user name or password");
+    refused_external("http://h/device", "end after host and port");
+    refused_external("http://h?x", "end after host and port");
+    refused_external("unix://run/p.sock", "absolute path");
+    refused_external("unix:///run/", "directory");
+    refused_external("unix://" P100 "12345678", "longer than 107 bytes");
+}
+
+static void proxy(const char *text, const char *expected) {
+    char *url = NULL;
+    struct edge_error err;
+    if (config_uri_proxy(slice_str(text), &url, &err) != EDGE_OK) {
+        fail_msg("%s: %s", text, err.text);
+    }
+    assert_string_equal(url, expected);
+    free(url);
+}
+
+static void refused_proxy(const char *text, const char *part) {
+    char *url = NULL;
+    struct edge_error err;
+    assert_int_equal(config_uri_proxy(slice_str(text), &url, &err), EDGE_CONFIG);
+    assert_null(url);
+    assert_null(strstr(err.text, "S3cr3t"));
+    if (strstr(err.text, part) == NULL) {
+        fail_msg("%s: '%s' does not contain '%s'", text, err.text, part);
+    }
+}
+
+static void test_proxy(void **state) {
+    (void)state;
+    proxy("http://proxy.example:3128", "http://proxy.example:3128");
+    proxy("https://proxy/", "https://proxy");
+    proxy("http://user@[::1]:1", "http://user@[::1]:1");
+    proxy("http://user:p%40ss%2F@10.0.0.1:3128/", "http://user:p%40ss%2F@10.0.0.1:3128");
+    refused_proxy("", "http or https URL");
+    refused_proxy("proxy:3128", "http or https URL");
+    refused_proxy("socks5://proxy", "http or https URL");
+    refused_proxy("http://", "needs a host name");
+    refused_proxy("http://u:S3cr3t@", "needs a host name");
+    refused_proxy("http://u:S3cr3t@x@h", "'@' must be percent-encoded");
+    refused_proxy("http://u:S3cr3t/@h", "percent-encoded");
+    refused_proxy("http://u:S3cr3t@h/path", "must end after host and port");
+    refused_proxy("http://u:S3cr3t @h", "percent-encoded");
+    refused_proxy("http://u:S3cr3t@h:99999", "needs a host name");
+    refused_proxy("http://" P100 P100 P100 P100 P100 P100, "longer than 512");
+}
+
 static void file_uri(const char *text, const char *expected) {
     char *path = NULL;
     struct edge_error err;
@@ -225,7 +315,8 @@ int main(void) {
         cmocka_unit_test(test_unix),     cmocka_unit_test(test_fd),
         cmocka_unit_test(test_network),  cmocka_unit_test(test_no_uri),
         cmocka_unit_test(test_endpoint), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_path),
+        cmocka_unit_test(test_path),     cmocka_unit_test(test_external),
+        cmocka_unit_test(test_proxy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,92 @@ static void test_scope_id(void **state) {
     bad(config_value_scope_id, X64 X64 "y", "no ID scope");
 }
 
+static void test_hub_hostname(void **state) {
+    (void)state;
+    fine(config_value_hub_hostname, "plant.azure-devices.net");
+    fine(config_value_hub_hostname, "a_b.c");
+    bad(config_value_hub_hostname, "", "empty");
+    bad(config_value_hub_hostname, "<ADD HUB HOST NAME HERE>", "placeholder");
+    bad(config_value_hub_hostname, "{hub}.azure-devices.net", "placeholder");
+    bad(config_value_hub_hostname, "https://h.example", "without https://");
+    fine(config_value_hub_hostname, "h.example:8443");
+    bad(config_value_hub_hostname, "h.example:", "no port number");
+    bad(config_value_hub_hostname, "h.example:0", "no port number");
+    bad(config_value_hub_hostname, "h.example:65536", "no port number");
+    bad(config_value_hub_hostname, ":443", "other characters");
+    bad(config_value_hub_hostname, "h example", "other characters");
+    bad(config_value_hub_hostname, X64 X64 X64 X64, "longer than 253");
+    assert_non_null(config_value_hub_hostname(slice_make("a\0b", 3)));
+    fine(config_value_hub_hostname_doubt, "plant.azure-devices.net");
+    bad(config_value_hub_hostname_doubt, "plant", "no domain");
+    bad(config_value_hub_hostname_doubt, "h.example:8443", "has a port");
+    bad(config_value_hub_hostname_doubt, "a_b.c", "no regular host name");
+    bad(config_value_hub_hostname_doubt, "a.b.", "no regular host name");
+    bad(config_value_hub_hostname_doubt, "-a.b", "no regular host name");
+}
+
+static void test_device_id(void **state) {
+    (void)state;
+    fine(config_value_device_id, "edge-07");
+    fine(config_value_device_id, "-:.+%_#*?!(),=@;$'");
+    fine(config_value_device_id, X64 X64);
+    bad(config_value_device_id, X64 X64 "y", "longer than 128");
+    bad(config_value_device_id, "", "empty");
+    bad(config_value_device_id, "<ADD DEVICE ID HERE>", "placeholder");
+    bad(config_value_device_id, "a b", "no device id has");
+    bad(config_value_device_id, "a/b", "no device id has");
+    bad(config_value_device_id, "\xC3\xA4", "no device id has");
+    assert_non_null(config_value_device_id(slice_make("a\0b", 3)));
+    fine(config_value_device_id_doubt, "Edge-07_a.b:c");
+    bad(config_value_device_id_doubt, "a#b", "not every tool");
+}
+
+static void key_fine(const char *text, size_t len) {
+    struct secret key = {.data = NULL};
+    const char *reason = NULL;
+    assert_int_equal(config_value_key(slice_str(text), &key, &reason, NULL), EDGE_OK);
+    assert_int_equal(key.len, len);
+    secret_clear(&key);
+}
+
+static void key_bad(const char *text, const char *part) {
+    struct secret key = {.data = NULL};
+    const char *reason = NULL;
+    assert_int_equal(config_value_key(slice_str(text), &key, &reason, NULL), EDGE_CONFIG);
+    assert_null(key.data);
+    if (reason == NULL || strstr(reason, part) == NULL) {
+        fail_msg("'%s': '%s' does not contain '%s'", text, reason != NULL ? reason : "", part);
+    }
+}
+
+static void test_key(void **state) {
+    (void)state;
+    key_fine("a2V5", 3);
+    key_fine("a2V5cw==", 4);
+    key_fine("a2V5cw", 4);
+    key_fine("AA", 1);
+    key_fine(X64 "xxxxxxxxxxxxxxxxxxxxxw==", 64);
+    key_bad(X64 "xxxxxxxxxxxxxxxxxxxxxxx=", "longer than 64 bytes");
+    key_bad("", "empty");
+    key_bad("==", "not base64");
+    key_bad("a", "not base64");
+    key_bad("a2=V5", "not base64");
+    key_bad("a2V5 ", "blank");
+    key_bad("a2\nV5", "line break");
+    key_bad("a2_5", "for URLs");
+    key_bad("<ADD DEVICE KEY HERE>", "placeholder");
+}
+
+static void test_no_proxy(void **state) {
+    (void)state;
+    fine(config_value_no_proxy, "");
+    fine(config_value_no_proxy, "*");
+    fine(config_value_no_proxy, "localhost, .example,10.0.0.0/8,[::1]:80");
+    bad(config_value_no_proxy, "a;b", "commas");
+    bad(config_value_no_proxy, "http://a", "not URLs");
+    bad(config_value_no_proxy, "a|b", "contains a character");
+}
+
 static void test_absolute_path(void **state) {
     (void)state;
     fine(config_value_absolute_path, "/var/lib/x");
@@ -129,7 +215,9 @@ int main(void) {
         cmocka_unit_test(test_placeholder),     cmocka_unit_test(test_hostname),
         cmocka_unit_test(test_registration_id), cmocka_unit_test(test_scope_id),
         cmocka_unit_test(test_absolute_path),   cmocka_unit_test(test_tcti),
-        cmocka_unit_test(test_tls_version),
+        cmocka_unit_test(test_tls_version),     cmocka_unit_test(test_hub_hostname),
+        cmocka_unit_test(test_device_id),       cmocka_unit_test(test_key),
+        cmocka_unit_test(test_no_proxy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
