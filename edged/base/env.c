@@ -32,3 +32,10 @@ void env_each(bool (*fn)(void *data, const char *name, const char *value), void 
         }
     }
 }
+
+/* The TSS is not quiet without a word about it. */
+void env_drop_debug(void) {
+    (void)unsetenv("SSLKEYLOGFILE");
+    (void)unsetenv("TSS2_LOGFILE");
+    (void)setenv("TSS2_LOG", "all+none", 1);
+}

@@ -17,4 +17,8 @@ const char *env_get(const char *name);
  * false. */
 void env_each(bool (*fn)(void *data, const char *name, const char *value), void *data);
 
+/* Takes away what makes libraries write session keys, passwords and TPM traffic to a file or to
+ * stderr. For the beginning of main. */
+void env_drop_debug(void);
+
 #endif

@@ -324,6 +324,11 @@ enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) {
 
 enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
                             struct edge_error *err) {
+    return fs_set_aside_as(dirfd, name, "damaged", ret_name, ret_size, err);
+}
+
+enum edge_code fs_set_aside_as(int dirfd, const char *name, const char *word, char *ret_name,
+                               size_t ret_size, struct edge_error *err) {
     enum edge_code code = check_name(name, err);
     if (code != EDGE_OK) {
         return code;
@@ -333,7 +338,7 @@ enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t 
     errno = EEXIST;
     for (int i = 0; rc < 0 && errno == EEXIST && i < ASIDE_TRIES; i++) {
         int len =
-            snprintf(aside, sizeof(aside), "%s.damaged-%lld", name, (long long)clock_wall_s());
+            snprintf(aside, sizeof(aside), "%s.%s-%lld", name, word, (long long)clock_wall_s());
         if (i > 0) {
             (void)snprintf(aside + len, sizeof(aside) - (size_t)len, "-%d", i);
         }

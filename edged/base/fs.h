@@ -55,6 +55,10 @@ enum edge_code fs_remove(int dirfd, const char *name, struct edge_error *err) ED
 enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t ret_size,
                             struct edge_error *err) EDGE_NODISCARD;
 
+/* The same for a file that is whole but of no use any more: "<name>.<word>-<unix time>". */
+enum edge_code fs_set_aside_as(int dirfd, const char *name, const char *word, char *ret_name,
+                               size_t ret_size, struct edge_error *err) EDGE_NODISCARD;
+
 /* Names in a directory that start with prefix, at most max; sorted; freed with fs_names_free.
  * Left-over temporary files are not listed. */
 enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,

@@ -427,6 +427,9 @@ static void test_set_aside(void **state) {
     tmpdir_write(dir, "state", "last", 4, 0600);
     assert_int_equal(fs_set_aside(dir->fd, "state", NULL, 0, NULL), EDGE_EXISTS);
     check_content(dir, "state", "last");
+    assert_int_equal(fs_set_aside_as(dir->fd, "state", "lost", name, sizeof(name), NULL), EDGE_OK);
+    assert_string_equal(name, "state.lost-1767323045");
+    check_content(dir, name, "last");
     fake_clock_remove();
 }
 
