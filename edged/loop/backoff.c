@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jitter is drawn over the whole range between the floor and the ceiling, so that a fleet of
- * devices that lost the same peer at the same moment does not come back at the same moment.
+ * devices that lost the same peer at the same moment does not come back at the same moment. A
+ * peer's wish is often one moment for all: the drawn delay begins there.
  */
 #include "loop/backoff.h"
 
@@ -56,14 +57,7 @@ uint32_t backoff_next(struct backoff *b, uint32_t retry_after_ms) {
     if (ceiling > b->min_ms) {
         delay += backoff_draw(ceiling - b->min_ms);
     }
-    if (retry_after_ms == 0) {
-        return delay;
-    }
-    uint64_t wish = (uint64_t)retry_after_ms + backoff_draw(retry_after_ms / 10);
-    if (wish > UINT32_MAX) {
-        wish = UINT32_MAX;
-    }
-    return delay > wish ? delay : (uint32_t)wish;
+    return delay > UINT32_MAX - retry_after_ms ? UINT32_MAX : delay + retry_after_ms;
 }
 
 void backoff_reset(struct backoff *b) {

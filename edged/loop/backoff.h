@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Retry delays: exponential with full jitter (each delay is uniform between min_ms and the current
- * ceiling, which doubles with each failure), a peer's Retry-After as the floor. Pure arithmetic, no
+ * ceiling, which doubles with each failure), beginning at a peer's Retry-After. Pure arithmetic, no
  * timer.
  */
 #ifndef LOOP_BACKOFF_H
@@ -20,8 +20,8 @@ struct backoff {
 
 void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t start_ms, uint32_t max_ms);
 
-/* Next delay, ms; counts one failure. retry_after_ms: the peer's wish, 0 for none; the delay is at
- * least that plus up to a tenth of jitter. */
+/* Next delay, ms; counts one failure. retry_after_ms: the peer's wish, 0 for none; the delay comes
+ * on top of it. */
 uint32_t backoff_next(struct backoff *b, uint32_t retry_after_ms);
 void backoff_reset(struct backoff *b);
 

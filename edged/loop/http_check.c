@@ -81,7 +81,9 @@ static enum edge_code http_check_url(const struct http_client_request *req,
             return edge_set(err, EDGE_INVALID, "the address has a byte that must be escaped");
         }
     }
-    if (!slice_starts_with(url, local ? "http://" : "https://")) {
+    bool may_be_plain = local || req->plain_http;
+    if (!(may_be_plain && slice_starts_with(url, "http://")) &&
+        !(!local && slice_starts_with(url, "https://"))) {
         return edge_set(err, EDGE_INVALID, "only https and local sockets can be asked");
     }
     struct slice authority = http_check_authority(url);
@@ -93,6 +95,25 @@ static enum edge_code http_check_url(const struct http_client_request *req,
     }
     if (slice_find(authority, '\\') >= 0) {
         return edge_set(err, EDGE_INVALID, "the address has a malformed host");
+    }
+    return EDGE_OK;
+}
+
+static enum edge_code http_check_identity(const struct http_client_request *req,
+                                          struct edge_error *err) {
+    const struct http_client_identity *id = req->identity;
+    if (id == NULL) {
+        return EDGE_OK;
+    }
+    if (!slice_starts_with(slice_str(req->url), "https://")) {
+        return edge_set(err, EDGE_INVALID, "a client certificate can only be sent over https");
+    }
+    if (id->cert_pem.len == 0 || id->key_pem.len == 0) {
+        return edge_set(err, EDGE_INVALID, "a client certificate needs its private key");
+    }
+    if (id->cert_pem.len > HTTP_CLIENT_IDENTITY_MAX || id->key_pem.len > HTTP_CLIENT_IDENTITY_MAX) {
+        return edge_set(err, EDGE_INVALID, "client certificate or key longer than %d bytes",
+                        HTTP_CLIENT_IDENTITY_MAX);
     }
     return EDGE_OK;
 }
@@ -112,6 +133,7 @@ enum edge_code http_check_request(const struct http_client_request *req, struct 
         }
     }
     enum edge_code code = http_check_url(req, err);
+    code = code != EDGE_OK ? code : http_check_identity(req, err);
     return code != EDGE_OK ? code : http_check_headers(req, err);
 }
 

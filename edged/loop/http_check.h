@@ -16,7 +16,8 @@
 
 /* Refuses what must not reach the wire: methods and header names that are no tokens (RFC 9110
  * section 5.6.2), control bytes, blanks or credentials in the address, a scheme other than https
- * (or http over a Unix socket), a socket path that is too long. Errors: INVALID; no text quotes a
+ * (or http over a Unix socket, or where plain_http allows it), a socket path that is too long, an
+ * identity that is incomplete, too long or would not be sent. Errors: INVALID; no text quotes a
  * header's value. */
 enum edge_code http_check_request(const struct http_client_request *req,
                                   struct edge_error *err) EDGE_NODISCARD;

@@ -389,7 +389,10 @@ enum edge_code http_client_new(struct loop *l, const struct http_client_options 
         free(c);
         return code;
     }
-    code = loop_timer_new(l, client_on_timer, c, &c->timer, err);
+    code = http_client_proxy_init(&c->proxy, opt, err);
+    if (code == EDGE_OK) {
+        code = loop_timer_new(l, client_on_timer, c, &c->timer, err);
+    }
     if (code == EDGE_OK) {
         code = loop_timer_new(l, client_on_kick, c, &c->kick, err);
     }
@@ -413,6 +416,10 @@ enum edge_code http_client_new(struct loop *l, const struct http_client_options 
     return EDGE_OK;
 }
 
+bool http_client_proxy_in_use(const struct http_client *c, char *out, size_t size) {
+    return http_client_proxy_text(http_client_proxy_url(&c->proxy), out, size);
+}
+
 void http_client_close(struct http_client *c, void (*closed)(void *data), void *data) {
     assert(!c->closing);
     c->closing = true;
@@ -428,6 +435,7 @@ void http_client_free(struct http_client *c) {
     free(c->extra_ca_file);
     free(c->ca_dir);
     free(c->user_agent);
+    http_client_proxy_clear(&c->proxy);
     free(c);
     client_global_exit();
 }

@@ -23,6 +23,7 @@ static const struct http_client_fault http_client_faults[] = {
     {CURLE_PEER_FAILED_VERIFICATION, EDGE_NET, true, "certificate of ", " is not valid for it"},
     {CURLE_SSL_CONNECT_ERROR, EDGE_NET, true, "could not set up TLS with ", ""},
     {CURLE_SSL_CACERT_BADFILE, EDGE_CONFIG, false, "could not read the certificates to trust ", ""},
+    {CURLE_SSL_CERTPROBLEM, EDGE_INVALID, true, "client certificate for ", " cannot be used"},
     {CURLE_GOT_NOTHING, EDGE_NET, false, "", " closed the connection without an answer"},
     {CURLE_PARTIAL_FILE, EDGE_NET, false, "", " closed the connection in the middle of its answer"},
     {CURLE_RECV_ERROR, EDGE_NET, true, "lost the connection to ", ""},
@@ -52,6 +53,24 @@ static const char *http_client_error_detail(CURLcode curl, const char *detail) {
     return usable ? detail : curl_easy_strerror(curl);
 }
 
+/* A server's TLS alert about certificates is about ours. With TLS 1.3 it comes after the handshake,
+ * in place of an answer. */
+static bool http_client_error_is_refusal(CURLcode curl, const char *detail) {
+    static const char *const names[] = {"bad certificate",     "unsupported certificate",
+                                        "certificate revoked", "certificate expired",
+                                        "certificate unknown", "certificate required",
+                                        "unknown ca",          "access denied"};
+    bool may_be =
+        curl == CURLE_SSL_CONNECT_ERROR || curl == CURLE_RECV_ERROR || curl == CURLE_SEND_ERROR;
+    const char *alert = may_be ? strstr(detail, " alert ") : NULL;
+    for (size_t i = 0; alert != NULL && i < EDGE_ARRAY_LEN(names); i++) {
+        if (strstr(alert, names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Faults whose meaning hangs on more than curl's number; true when err is filled. */
 static bool http_client_error_special(struct edge_error *err, CURL *easy, CURLcode curl,
                                       const char *host, const char *detail) {
@@ -79,6 +98,12 @@ static bool http_client_error_special(struct edge_error *err, CURL *easy, CURLco
     if (curl == CURLE_PEER_FAILED_VERIFICATION && verify > 1) {
         (void)edge_set_native(err, EDGE_NET, EDGE_DOMAIN_CURL, curl,
                               "certificate of '%s' is not trusted: %s", host,
+                              http_client_error_detail(curl, detail));
+        return true;
+    }
+    if (http_client_error_is_refusal(curl, detail)) {
+        (void)edge_set_native(err, EDGE_NET, EDGE_DOMAIN_CURL, curl,
+                              "'%s' did not accept our client certificate, or wants one: %s", host,
                               http_client_error_detail(curl, detail));
         return true;
     }

@@ -132,6 +132,39 @@ static enum edge_code request_take_lines(struct http_client_call *r,
  * mistakes. */
 #define SET(easy, option, value) (curl_easy_setopt((easy), (option), (value)) != CURLE_OK)
 
+/* curl's copies are in wiped memory. The certificate is part of what it compares before it uses a
+ * connection or a TLS session again; the key is not, but belongs to one certificate only. */
+static bool request_set_identity(CURL *e, const struct http_client_identity *id) {
+    struct curl_blob cert = {(void *)(uintptr_t)id->cert_pem.ptr, id->cert_pem.len, CURL_BLOB_COPY};
+    struct curl_blob key = {(void *)(uintptr_t)id->key_pem.ptr, id->key_pem.len, CURL_BLOB_COPY};
+    bool bad = SET(e, CURLOPT_SSLCERTTYPE, "PEM");
+    bad |= SET(e, CURLOPT_SSLCERT_BLOB, &cert);
+    bad |= SET(e, CURLOPT_SSLKEYTYPE, "PEM");
+    bad |= SET(e, CURLOPT_SSLKEY_BLOB, &key);
+    /* Without one, curl 7.88 reads through a null pointer when the key turns out encrypted. */
+    bad |= SET(e, CURLOPT_KEYPASSWD, "");
+    return !bad;
+}
+
+static bool request_set_tls(CURL *e, const struct http_client *c) {
+    bool bad = SET(e, CURLOPT_PROTOCOLS_STR, "https");
+    bad |= SET(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    bad |= SET(e, CURLOPT_SSL_VERIFYPEER, 1L);
+    bad |= SET(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    /* The directory is looked up by name: only the certificates in use are read, not the whole
+     * store. */
+    bad |= SET(e, CURLOPT_CAPATH, c->ca_dir);
+    bad |= SET(e, CURLOPT_CAINFO, c->extra_ca_file);
+    /* Both are always said, or curl would ask the environment. */
+    bad |= SET(e, CURLOPT_PROXY, http_client_proxy_url(&c->proxy));
+    bad |= SET(e, CURLOPT_NOPROXY, http_client_proxy_exceptions(&c->proxy));
+    bad |= SET(e, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    bad |= SET(e, CURLOPT_PROXY_CAPATH, c->ca_dir);
+    bad |= SET(e, CURLOPT_PROXY_CAINFO, c->extra_ca_file);
+    bad |= SET(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return !bad;
+}
+
 static bool request_set_transport(struct http_client_call *r,
                                   const struct http_client_request *req) {
     const struct http_client *c = r->client;
@@ -145,24 +178,15 @@ static bool request_set_transport(struct http_client_call *r,
     bad |= SET(e, CURLOPT_TCP_KEEPALIVE, 1L);
     /* A cancelled name lookup is left to its thread: waiting for it would stop the loop. */
     bad |= SET(e, CURLOPT_QUICK_EXIT, 1L);
-    if (req->unix_path != NULL) {
-        bad |= SET(e, CURLOPT_PROTOCOLS_STR, "http");
-        bad |= SET(e, CURLOPT_UNIX_SOCKET_PATH, req->unix_path);
-        bad |= SET(e, CURLOPT_PROXY, "");
-        return !bad;
+    if (r->secure) {
+        bad |= !request_set_tls(e, c);
+        return !bad && (req->identity == NULL || request_set_identity(e, req->identity));
     }
-    bad |= SET(e, CURLOPT_PROTOCOLS_STR, "https");
-    bad |= SET(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    bad |= SET(e, CURLOPT_SSL_VERIFYPEER, 1L);
-    bad |= SET(e, CURLOPT_SSL_VERIFYHOST, 2L);
-    /* The directory is looked up by name: only the certificates in use are read, not the whole
-     * store. */
-    bad |= SET(e, CURLOPT_CAPATH, c->ca_dir);
-    bad |= SET(e, CURLOPT_CAINFO, c->extra_ca_file);
-    bad |= SET(e, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    bad |= SET(e, CURLOPT_PROXY_CAPATH, c->ca_dir);
-    bad |= SET(e, CURLOPT_PROXY_CAINFO, c->extra_ca_file);
-    bad |= SET(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    bad |= SET(e, CURLOPT_PROTOCOLS_STR, "http");
+    bad |= SET(e, CURLOPT_PROXY, "");
+    if (req->unix_path != NULL) {
+        bad |= SET(e, CURLOPT_UNIX_SOCKET_PATH, req->unix_path);
+    }
     return !bad;
 }
 
@@ -206,7 +230,7 @@ static enum edge_code request_fill(struct http_client_call *r,
         buf_init(&r->answer, answer_max);
     }
     http_check_host(req, r->host);
-    r->secure = req->unix_path == NULL;
+    r->secure = slice_starts_with(slice_str(req->url), "https://");
     r->stall_ms = req->stall_ms;
     r->on_data = req->on_data;
     r->on_open = req->on_open;

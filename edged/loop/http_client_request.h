@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "loop/http_check.h"
 #include "loop/http_client.h"
+#include "loop/http_client_proxy.h"
 #include "loop/http_fields.h"
 
 #include <curl/curl.h>
@@ -27,6 +28,7 @@ struct http_client {
     char *extra_ca_file;
     char *ca_dir;
     char *user_agent;
+    struct http_client_proxy proxy;
     bool closing;
     bool cleaned; /* multi handle is gone */
     void (*closed)(void *data);

@@ -4,11 +4,12 @@
 
 Usage: fault_server.py DIR
 
-Makes three certificate authorities of its own in DIR, listens on loopback ports and on DIR/sock, prints one
+Makes certificate authorities of its own in DIR and client certificates (client-NAME.pem, client-NAME.key), listens on loopback ports and on DIR/sock, prints one
 "name value" line per port and then "ready". What a request gets depends on its path; how the TLS layer behaves
 depends on the port. Ends when its standard input is closed.
 """
 import datetime
+import hashlib
 import ipaddress
 import os
 import pathlib
@@ -34,21 +35,21 @@ FOREVER = threading.Event()
 
 
 class Authority:
-    """A root certificate that signs leaves."""
+    """A certificate that signs leaves; a root unless it has a parent."""
 
-    def __init__(self, name):
+    def __init__(self, name, parent=None):
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.cert = (
             x509.CertificateBuilder()
             .subject_name(self.name)
-            .issuer_name(self.name)
+            .issuer_name(parent.name if parent else self.name)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(NOW - 30 * DAY)
             .not_valid_after(NOW + 30 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(self.key, hashes.SHA256())
+            .sign(parent.key if parent else self.key, hashes.SHA256())
         )
 
     def pem(self):
@@ -84,6 +85,15 @@ class Authority:
             + cert.public_bytes(serialization.Encoding.PEM)
         )
         return path
+
+
+def client(folder, name, authority, expired=False):
+    """Splits what leaf() writes into a chain and a key, as devices have them."""
+    path = authority.leaf(folder / f"client-{name}.pem", [name], expired)
+    key, mark, cert = path.read_text().partition("-----BEGIN CERTIFICATE-----")
+    (folder / f"client-{name}.key").write_text(key)
+    (folder / f"client-{name}.key").chmod(0o600)
+    path.write_text(mark + cert + authority.pem().decode())
 
 
 class Request:
@@ -226,6 +236,20 @@ def do_stats(conn, _request):
     answer(conn, text.encode())
 
 
+def do_peer(conn, _request):
+    """Who the client says it is: SHA-256 of its certificate, or "none"."""
+    der = conn.getpeercert(binary_form=True)
+    answer(conn, hashlib.sha256(der).hexdigest().encode() if der else b"none")
+
+
+def do_cut(conn, request):
+    """An answer that ends with a reset after a number of bytes."""
+    whole = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 20\r\n\r\n" + b"." * 20
+    conn.sendall(whole[: int(request.query["at"])])
+    reset(conn)
+    return False
+
+
 def do_echo(conn, request):
     answer(conn, request.head + b"\r\n\r\n" + request.body)
 
@@ -255,6 +279,8 @@ ROUTES = {
     "/garbage": do_garbage,
     "/reset": do_reset,
     "/stats": do_stats,
+    "/peer": do_peer,
+    "/cut": do_cut,
     "/echo": do_echo,
 }
 
@@ -270,12 +296,25 @@ def serve(conn):
             return
 
 
+def shake_hands(conn):
+    """After a failure waits until the peer has gone: a reset could overtake the alert that says why."""
+    try:
+        conn.do_handshake()
+    except OSError:
+        socket.socket.shutdown(conn, socket.SHUT_WR)
+        conn.settimeout(5)
+        while socket.socket.recv(conn, 65536):
+            pass
+        raise
+
+
 def handle(conn, context):
     with LOCK:
         STATS["connections"] += 1
     try:
         if context is not None:
-            conn = context.wrap_socket(conn, server_side=True)
+            conn = context.wrap_socket(conn, server_side=True, do_handshake_on_connect=False)
+            shake_hands(conn)
         serve(conn)
     except OSError:
         pass
@@ -343,6 +382,14 @@ def tls(path):
     return context
 
 
+def asks(path, authority, mode):
+    """TLS that asks for a client certificate of this authority."""
+    context = tls(path)
+    context.verify_mode = mode
+    context.load_verify_locations(cadata=authority.pem().decode())
+    return context
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     extra, system, stranger = Authority("Extra CA"), Authority("System CA"), Authority("Stranger")
@@ -361,6 +408,15 @@ def main():
     old.minimum_version = ssl.TLSVersion.TLSv1_1
     old.maximum_version = ssl.TLSVersion.TLSv1_1
     listen("old", handle, old)
+    root = Authority("Device Root")
+    issuer = Authority("Device Issuer", root)
+    for name in ("a", "b"):
+        client(folder, name, issuer)
+    client(folder, "late", issuer, expired=True)
+    client(folder, "stranger", stranger)
+    listen("demands", handle, asks(folder / "good.pem", root, ssl.CERT_REQUIRED))
+    listen("asks", handle, asks(folder / "good.pem", root, ssl.CERT_OPTIONAL))
+    listen("plain", handle)
     listen("proxy", handle_proxy)
     listen("sock", handle, path=str(folder / "sock"))
     mute = socket.create_server(("127.0.0.1", 0))

@@ -62,16 +62,17 @@ static void test_extremes(void **state) {
     assert_int_equal(b.attempt, UINT32_MAX);
 }
 
-static void test_retry_after_is_floor(void **state) {
+static void test_delay_begins_at_retry_after(void **state) {
     (void)state;
     uint32_t random = 0;
     struct backoff b;
     backoff_set_random(fixed, &random);
     backoff_init(&b, 100, 1000, 10000);
-    assert_int_equal(backoff_next(&b, 30000), 30000);
+    assert_int_equal(backoff_next(&b, 30000), 30100);
     random = UINT32_MAX;
-    assert_int_equal(backoff_next(&b, 30000), 33000);
-    assert_int_equal(backoff_next(&b, 1), 4000); /* our own delay is longer */
+    assert_int_equal(backoff_next(&b, 30000), 32000);
+    assert_int_equal(backoff_next(&b, 1), 4001);
+    assert_int_equal(backoff_next(&b, UINT32_MAX - 1), UINT32_MAX);
 }
 
 static void test_distribution(void **state) {
@@ -142,7 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_ceiling_doubles_up_to_max, tear_down),
         cmocka_unit_test_teardown(test_extremes, tear_down),
-        cmocka_unit_test_teardown(test_retry_after_is_floor, tear_down),
+        cmocka_unit_test_teardown(test_delay_begins_at_retry_after, tear_down),
         cmocka_unit_test_teardown(test_distribution, tear_down),
         cmocka_unit_test(test_real_random_varies),
         cmocka_unit_test(test_retry_after_header),

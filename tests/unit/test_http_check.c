@@ -62,6 +62,59 @@ static void test_addresses(void **state) {
     }
 }
 
+static void test_plain_http(void **state) {
+    (void)state;
+    static const struct {
+        const char *url;
+        enum edge_code code;
+    } rows[] = {
+        {"http://10.0.0.1:8080/device", EDGE_OK},
+        {"https://hub.example/", EDGE_OK},
+        {"http://", EDGE_INVALID},
+        {"http://user:pw@host/", EDGE_INVALID},
+        {"ftp://host/", EDGE_INVALID},
+        {"HTTP://host/", EDGE_INVALID},
+        {"http://good\\@evil/", EDGE_INVALID},
+    };
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        struct http_client_request req = request("GET", rows[i].url, NULL);
+        req.plain_http = true;
+        assert_int_equal(http_check_request(&req, NULL), rows[i].code);
+    }
+    struct http_client_request req = request("GET", "https://localhost/", "/run/docker.sock");
+    req.plain_http = true;
+    assert_int_equal(http_check_request(&req, NULL), EDGE_INVALID);
+}
+
+static void test_identities(void **state) {
+    (void)state;
+    static const char bytes[HTTP_CLIENT_IDENTITY_MAX + 1];
+    static const struct {
+        const char *url;
+        const char *path;
+        size_t cert_len;
+        size_t key_len;
+        enum edge_code code;
+    } rows[] = {
+        {"https://h/", NULL, 1, 1, EDGE_OK},
+        {"https://h/", NULL, HTTP_CLIENT_IDENTITY_MAX, HTTP_CLIENT_IDENTITY_MAX, EDGE_OK},
+        {"https://h/", NULL, HTTP_CLIENT_IDENTITY_MAX + 1, 1, EDGE_INVALID},
+        {"https://h/", NULL, 1, HTTP_CLIENT_IDENTITY_MAX + 1, EDGE_INVALID},
+        {"https://h/", NULL, 0, 1, EDGE_INVALID},
+        {"https://h/", NULL, 1, 0, EDGE_INVALID},
+        {"http://h/", NULL, 1, 1, EDGE_INVALID},
+        {"http://h/", "/run/docker.sock", 1, 1, EDGE_INVALID},
+    };
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        struct http_client_request req = request("GET", rows[i].url, rows[i].path);
+        const struct http_client_identity id = {slice_make(bytes, rows[i].cert_len),
+                                                slice_make(bytes, rows[i].key_len)};
+        req.plain_http = true;
+        req.identity = &id;
+        assert_int_equal(http_check_request(&req, NULL), rows[i].code);
+    }
+}
+
 static void test_lengths(void **state) {
     (void)state;
     char url[HTTP_CHECK_URL_MAX + 2];
@@ -149,8 +202,9 @@ static void test_hosts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_methods),   cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_plain_http),
+        cmocka_unit_test(test_identities), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_methods),    cmocka_unit_test(test_headers),
         cmocka_unit_test(test_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,9 +185,9 @@ static void test_pause_holds_the_sender_back(void **state) {
     struct http_call stats;
     http_call_init(&c, *state, "sock", "/stream?bytes=50000000");
     c.request.on_data = http_call_on_data;
-    c.request.stall_ms = 20; /* a pause of our own is no stall */
+    c.request.stall_ms = 150; /* a pause of our own is no stall */
     c.pause = true;
-    c.pause_ms = 150;
+    c.pause_ms = 500;
     c.cancel_at = HTTP_CALL_TIMER;
     http_call_with_timer(&c);
     http_call_init(&wait, *state, "sock", "/drip?count=4&ms=20");

@@ -95,58 +95,38 @@ static void test_slow_is_not_stalled(void **state) {
     assert_string_equal(c.body, "........");
 }
 
-static void test_proxy(void **state) {
-    char proxy[HTTP_CALL_URL_MAX];
-    struct http_call c;
-    unsigned port = fault_server_port(&http_calls_server, "proxy");
-    (void)snprintf(proxy, sizeof(proxy), "http://porter:sesame@127.0.0.1:%u", port);
-    assert_int_equal(setenv("https_proxy", proxy, 1), 0);
-    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
-    /* Not a loopback name: only the proxy can reach it, and its certificate does not fit. */
-    http_call_init(&c, *state, "good", "/ok");
-    (void)snprintf(c.url, sizeof(c.url), "https://hub.example:%u/ok",
-                   fault_server_port(&http_calls_server, "misnamed"));
-    http_call_run(&c);
-    assert_int_equal(c.code, EDGE_NET);
-    http_call_assert_contains(c.error, "certificate of 'hub.example' is not valid for it");
-    (void)snprintf(c.url, sizeof(c.url), "https://localhost:%u/ok",
-                   fault_server_port(&http_calls_server, "good"));
-    c.done_cnt = 0;
-    http_call_run(&c);
-    assert_int_equal(c.code, EDGE_OK);
-    assert_string_equal(c.retry_after, "");
-
-    (void)snprintf(proxy, sizeof(proxy), "http://porter:wrongword@127.0.0.1:%u", port);
-    assert_int_equal(setenv("https_proxy", proxy, 1), 0);
-    http_call_expect_fault(*state, "system", "/ok", EDGE_NET, "the proxy answered with status 407");
-    assert_int_equal(setenv("https_proxy", "http://porter:wrong word@127.0.0.1:99999", 1), 0);
-    http_call_get(&c, *state, "system", "/ok");
-    assert_int_not_equal(c.code, EDGE_OK);
-    http_call_assert_lacks(c.error, "wrong");
-    assert_int_equal(setenv("https_proxy", "bogus://porter:wrongword@127.0.0.1:1", 1), 0);
-    http_call_get(&c, *state, "system", "/ok");
-    assert_int_not_equal(c.code, EDGE_OK);
-    http_call_assert_lacks(c.error, "wrongword");
-
-    assert_int_equal(setenv("no_proxy", "127.0.0.1", 1), 0);
-    http_call_get(&c, *state, "system", "/ok");
-    assert_int_equal(c.code, EDGE_OK);
-    assert_int_equal(unsetenv("no_proxy"), 0);
-    assert_int_equal(setenv("all_proxy", "http://127.0.0.1:1", 1), 0);
-    http_call_get(&c, *state, "sock", "/ok");
-    assert_int_equal(c.code, EDGE_OK);
-    assert_int_equal(unsetenv("all_proxy"), 0);
-    assert_int_equal(unsetenv("http_proxy"), 0);
-    assert_int_equal(unsetenv("https_proxy"), 0);
+/* An answer of 96 bytes: in the status line, in the headers, at the blank line, in the body. */
+static void test_reset_at_every_part(void **state) {
+    static const char *const kinds[] = {"good", "plain"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(kinds); i++) {
+        for (unsigned at = 0; at < 96; at += at < 20 ? 1 : 6) {
+            char path[32];
+            struct http_call c;
+            (void)snprintf(path, sizeof(path), "/cut?at=%u", at);
+            http_call_init(&c, *state, kinds[i], path);
+            http_call_run(&c);
+            if (c.code != EDGE_NET) {
+                fail_msg("%s %s: %s '%s'", kinds[i], path, edge_code_name(c.code), c.error);
+            }
+            assert_int_equal(c.status, 0);
+            assert_int_equal(c.body_len, 0);
+            assert_false(c.tls_verified);
+            http_call_assert_contains(c.error, "'127.0.0.1'");
+        }
+    }
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, http_calls_set_up, http_calls_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_broken_answers), TEST(test_certificates), TEST(test_nobody_there),
-        TEST(test_timeouts),       TEST(test_stall),        TEST(test_slow_is_not_stalled),
-        TEST(test_proxy),
+        TEST(test_broken_answers),
+        TEST(test_certificates),
+        TEST(test_nobody_there),
+        TEST(test_timeouts),
+        TEST(test_stall),
+        TEST(test_slow_is_not_stalled),
+        TEST(test_reset_at_every_part),
     };
     return cmocka_run_group_tests(tests, http_calls_start_server, http_calls_stop_server);
 }
