@@ -15,6 +15,7 @@ struct hsm_backend_ops {
     enum hsm_state (*state)(const struct hsm_backend *b);
     uint64_t (*command_cnt)(const struct hsm_backend *b);
     enum edge_code (*start)(struct hsm_backend *b, struct edge_error *err);
+    enum edge_code (*accept_change)(struct hsm_backend *b, struct edge_error *err);
     enum edge_code (*refresh)(struct hsm_backend *b, struct edge_error *err);
 
     enum edge_code (*attestation)(struct hsm_backend *b, struct hsm_attestation *ret,
@@ -30,6 +31,8 @@ struct hsm_backend_ops {
     enum edge_code (*import_key)(struct hsm_backend *b, const struct secret *key,
                                  struct slice label, uint64_t *ret_generation,
                                  struct edge_error *err);
+    enum edge_code (*adopt)(struct hsm_backend *b, struct slice label, uint64_t *ret_generation,
+                            struct edge_error *err);
     enum edge_code (*list)(struct hsm_backend *b, struct hsm_identity ret[HSM_IDENTITY_MAX],
                            size_t *ret_cnt, struct edge_error *err);
     enum edge_code (*sign)(struct hsm_backend *b, uint64_t generation, struct slice data,

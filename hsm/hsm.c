@@ -65,6 +65,12 @@ enum edge_code hsm_start(struct hsm *h, struct edge_error *err) {
     return b->ops->start(b, err);
 }
 
+enum edge_code hsm_accept_change(struct hsm *h, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+
+    return b->ops->accept_change(b, err);
+}
+
 enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) {
     struct hsm_backend *b = enter(h);
 
@@ -169,6 +175,14 @@ enum edge_code hsm_identity_import_key(struct hsm *h, const struct secret *key, 
         rc = check_len("identity key", key->len, 1, IDENTITY_KEY_MAX, err);
     }
     return rc == EDGE_OK ? b->ops->import_key(b, key, label, ret_generation, err) : rc;
+}
+
+enum edge_code hsm_identity_adopt(struct hsm *h, struct slice label, uint64_t *ret_generation,
+                                  struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_label(label, err);
+
+    return rc == EDGE_OK ? b->ops->adopt(b, label, ret_generation, err) : rc;
 }
 
 enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDENTITY_MAX],

@@ -26,6 +26,7 @@ enum store_kind {
     STORE_SOFT_IDENTITY = 5, /* identity key in clear */
     STORE_SOFT_ROOT = 6,     /* module root in clear */
     STORE_SOFT_SEAL = 7,     /* sealing key in clear */
+    STORE_TPM_ADOPTED = 8,   /* persistent handle and name of an identity key */
 };
 
 /* Appends the envelope of a payload. */
@@ -67,12 +68,17 @@ enum edge_code store_identity_read(int dirfd, enum store_kind kind, uint64_t gen
                                    struct buf *file, struct slice *ret_label, struct slice *ret_key,
                                    struct edge_error *err) EDGE_NODISCARD;
 
-/* Oldest first; files of the other backend are left alone. */
+/* Keys of one kind, oldest first; other files are left alone. */
 enum edge_code store_identity_list(int dirfd, enum store_kind kind,
                                    struct hsm_identity ret[HSM_IDENTITY_MAX], size_t *ret_cnt,
                                    struct edge_error *err) EDGE_NODISCARD;
 
 enum edge_code store_identity_drop(int dirfd, uint64_t generation,
                                    struct edge_error *err) EDGE_NODISCARD;
+
+/* Moves the file of a key that is of no use any more to "identity-N.<word>-<unix time>"; its number
+ * stays taken. */
+enum edge_code store_identity_set_aside(int dirfd, uint64_t generation, const char *word,
+                                        struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -225,6 +225,7 @@ static enum edge_code list_one(int dirfd, enum store_kind kind, uint64_t generat
         return rc;
     }
     ret->generation = generation;
+    ret->adopted = kind == STORE_TPM_ADOPTED;
     if (!slice_to_array(label, ret->label, sizeof(ret->label))) {
         ret->label[0] = '\0';
     }
@@ -271,4 +272,12 @@ enum edge_code store_identity_drop(int dirfd, uint64_t generation, struct edge_e
 
     file_name(generation, name);
     return fs_remove(dirfd, name, err);
+}
+
+enum edge_code store_identity_set_aside(int dirfd, uint64_t generation, const char *word,
+                                        struct edge_error *err) {
+    char name[NAME_MAX_LEN];
+
+    file_name(generation, name);
+    return fs_set_aside_as(dirfd, name, word, NULL, 0, err);
 }

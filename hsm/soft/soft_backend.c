@@ -82,6 +82,15 @@ static enum edge_code backend_import_key(struct hsm_backend *b, const struct sec
     return done(b, soft_identity_import(self(b), key, label, ret_generation, err));
 }
 
+static enum edge_code backend_adopt(struct hsm_backend *b, struct slice label,
+                                    uint64_t *ret_generation, struct edge_error *err) {
+    (void)b;
+    (void)label;
+    (void)ret_generation;
+    return edge_set(err, EDGE_UNSUPPORTED,
+                    "keys are kept in files; there is no TPM whose key could be taken over");
+}
+
 static enum edge_code backend_list(struct hsm_backend *b, struct hsm_identity ret[HSM_IDENTITY_MAX],
                                    size_t *ret_cnt, struct edge_error *err) {
     return done(b, store_identity_list(self(b)->dirfd, STORE_SOFT_IDENTITY, ret, ret_cnt, err));
@@ -165,6 +174,7 @@ static const struct hsm_backend_ops soft_ops = {
     .state = backend_state,
     .command_cnt = backend_command_cnt,
     .start = backend_start,
+    .accept_change = backend_start, /* files are neither cleared nor replaced */
     .refresh = backend_refresh,
     .attestation = backend_attestation,
     .challenge_load = backend_challenge_load,
@@ -172,6 +182,7 @@ static const struct hsm_backend_ops soft_ops = {
     .challenge_drop = backend_challenge_drop,
     .import_blob = backend_import_blob,
     .import_key = backend_import_key,
+    .adopt = backend_adopt,
     .list = backend_list,
     .sign = backend_sign,
     .drop = backend_drop,

@@ -6,6 +6,7 @@
  */
 #include "tpm/tpm.h"
 
+#include "tpm/tpm_adopt.h"
 #include "tpm/tpm_identity.h"
 #include "tpm/tpm_rc.h"
 #include "tpm/tpm_seal.h"
@@ -187,6 +188,26 @@ static enum edge_code backend_start(struct hsm_backend *b, struct edge_error *er
     return run(self(b), op_nothing, NULL, err);
 }
 
+static enum edge_code op_dead_aside(struct tpm *t, void *arg, struct edge_error *err) {
+    return tpm_adopt_set_dead_aside(t, arg, err);
+}
+
+/* The pins go first: with them aside the TPM is ours as it is, whatever happens next, and a second
+ * call finds the keys that are still to be moved. */
+static enum edge_code backend_accept_change(struct hsm_backend *b, struct edge_error *err) {
+    struct tpm *t = self(b);
+    static char replaced[] = "replaced", cleared[] = "cleared", lost[] = "lost";
+    char *word = lost;
+
+    disconnect(t); /* also what an earlier TPM has left in our memory */
+    enum edge_code rc = run(t, op_nothing, NULL, err);
+    if (t->ctx.state == HSM_STATE_CLEARED || t->ctx.state == HSM_STATE_REPLACED) {
+        word = t->ctx.state == HSM_STATE_REPLACED ? replaced : cleared;
+        rc = fs_set_aside_as(t->dirfd, TPM_PINS_FILE, word, NULL, 0, err);
+    }
+    return rc == EDGE_OK ? run(t, op_dead_aside, word, err) : rc;
+}
+
 static enum edge_code op_refresh(struct tpm *t, void *arg, struct edge_error *err) {
     uint32_t value;
 
@@ -260,6 +281,12 @@ static enum edge_code op_import_key(struct tpm *t, void *arg, struct edge_error 
     return tpm_identity_import_key(t, a->key, a->label, a->ret_generation, err);
 }
 
+static enum edge_code op_adopt(struct tpm *t, void *arg, struct edge_error *err) {
+    const struct op_args *a = arg;
+
+    return tpm_adopt(t, a->label, a->ret_generation, err);
+}
+
 static enum edge_code op_sign(struct tpm *t, void *arg, struct edge_error *err) {
     const struct op_args *a = arg;
 
@@ -326,9 +353,16 @@ static enum edge_code backend_import_key(struct hsm_backend *b, const struct sec
     return run(self(b), op_import_key, &a, err);
 }
 
+static enum edge_code backend_adopt(struct hsm_backend *b, struct slice label,
+                                    uint64_t *ret_generation, struct edge_error *err) {
+    struct op_args a = {.label = label, .ret_generation = ret_generation};
+
+    return run(self(b), op_adopt, &a, err);
+}
+
 static enum edge_code backend_list(struct hsm_backend *b, struct hsm_identity ret[HSM_IDENTITY_MAX],
                                    size_t *ret_cnt, struct edge_error *err) {
-    return store_identity_list(self(b)->dirfd, STORE_TPM_IDENTITY, ret, ret_cnt, err);
+    return tpm_identity_list(self(b), ret, ret_cnt, err);
 }
 
 static enum edge_code backend_sign(struct hsm_backend *b, uint64_t generation, struct slice data,
@@ -411,6 +445,7 @@ static const struct hsm_backend_ops tpm_ops = {
     .state = backend_state,
     .command_cnt = backend_command_cnt,
     .start = backend_start,
+    .accept_change = backend_accept_change,
     .refresh = backend_refresh,
     .attestation = backend_attestation,
     .challenge_load = backend_challenge_load,
@@ -418,6 +453,7 @@ static const struct hsm_backend_ops tpm_ops = {
     .challenge_drop = backend_challenge_drop,
     .import_blob = backend_import_blob,
     .import_key = backend_import_key,
+    .adopt = backend_adopt,
     .list = backend_list,
     .sign = backend_sign,
     .drop = backend_drop,

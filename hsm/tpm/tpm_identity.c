@@ -7,6 +7,7 @@
 #include "tpm/tpm_identity.h"
 
 #include "tpm/tpm_activate.h"
+#include "tpm/tpm_adopt.h"
 #include "tpm/tpm_rc.h"
 #include "tpm/tpm_sign.h"
 #include "tpm/tpm_store.h"
@@ -169,10 +170,34 @@ enum edge_code tpm_identity_sign(struct tpm *t, uint64_t generation, struct slic
                                  uint8_t ret_mac[HSM_MAC_LEN], struct edge_error *err) {
     enum edge_code rc = load_generation(t, generation, err);
 
+    if (rc == EDGE_CONFLICT) {
+        return tpm_adopt_sign(t, generation, data, ret_mac, err);
+    }
     if (rc != EDGE_OK) {
         return rc;
     }
     return tpm_hmac(t, t->slot[TPM_SLOT_IDENTITY], TPM_SLOT_IDENTITY, data, ret_mac, err);
+}
+
+enum edge_code tpm_identity_list(struct tpm *t, struct hsm_identity ret[HSM_IDENTITY_MAX],
+                                 size_t *ret_cnt, struct edge_error *err) {
+    struct hsm_identity own[HSM_IDENTITY_MAX], adopted[HSM_IDENTITY_MAX];
+    size_t own_cnt = 0, adopted_cnt = 0, cnt = 0;
+
+    enum edge_code rc = store_identity_list(t->dirfd, STORE_TPM_IDENTITY, own, &own_cnt, err);
+    if (rc == EDGE_OK) {
+        rc = store_identity_list(t->dirfd, STORE_TPM_ADOPTED, adopted, &adopted_cnt, err);
+    }
+    if (rc != EDGE_OK) {
+        return rc;
+    }
+    for (size_t i = 0, j = 0; i + j < own_cnt + adopted_cnt && cnt < HSM_IDENTITY_MAX;) {
+        bool take_own =
+            j == adopted_cnt || (i < own_cnt && own[i].generation < adopted[j].generation);
+        ret[cnt++] = take_own ? own[i++] : adopted[j++];
+    }
+    *ret_cnt = cnt;
+    return EDGE_OK;
 }
 
 /* Empties the handle if what is there looks like a hub key of any origin. */
@@ -194,6 +219,19 @@ static enum edge_code evict_old(struct tpm *t, struct tpm_key *old, struct edge_
     return EDGE_OK;
 }
 
+/* An adopted key has no other copy than the one at the handle. */
+static enum edge_code check_free(struct tpm *t, struct edge_error *err) {
+    bool any = false;
+
+    enum edge_code rc = tpm_adopt_any(t, &any, err);
+    if (rc == EDGE_OK && any) {
+        rc = edge_set(err, EDGE_CONFLICT,
+                      "0x%08x holds the only copy of a key that is still kept; it was left alone",
+                      TPM_HANDLE_HUB);
+    }
+    return rc;
+}
+
 enum edge_code tpm_identity_publish(struct tpm *t, uint64_t generation, struct edge_error *err) {
     struct tpm_ctx *c = &t->ctx;
     struct tpm_key old = {.tr = ESYS_TR_NONE};
@@ -201,7 +239,10 @@ enum edge_code tpm_identity_publish(struct tpm *t, uint64_t generation, struct e
     ESYS_TR persistent = ESYS_TR_NONE;
     bool found = false;
 
-    enum edge_code code = load_generation(t, generation, err);
+    enum edge_code code = check_free(t, err);
+    if (code == EDGE_OK) {
+        code = load_generation(t, generation, err);
+    }
     if (code == EDGE_OK) {
         tpm_make_room(t, 2, TPM_SLOT_IDENTITY);
         code = tpm_keys_read(c, TPM_HANDLE_HUB, &old, &found, err);

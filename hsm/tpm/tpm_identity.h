@@ -21,6 +21,10 @@ enum edge_code tpm_identity_import_key(struct tpm *t, const struct secret *key, 
 enum edge_code tpm_identity_sign(struct tpm *t, uint64_t generation, struct slice data,
                                  uint8_t ret_mac[HSM_MAC_LEN],
                                  struct edge_error *err) EDGE_NODISCARD;
+
+/* Own and adopted keys, oldest first. Needs no TPM. */
+enum edge_code tpm_identity_list(struct tpm *t, struct hsm_identity ret[HSM_IDENTITY_MAX],
+                                 size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code tpm_identity_publish(struct tpm *t, uint64_t generation,
                                     struct edge_error *err) EDGE_NODISCARD;
 

@@ -213,11 +213,10 @@ static enum edge_code refuse(struct tpm_ctx *c, enum hsm_state state, const char
     return edge_set(
         err, EDGE_HSM,
         state == HSM_STATE_REPLACED
-            ? "this is another TPM than the one the device was set up with. To accept it, "
-              "move '%.100s' away, enroll its endorsement key (iotedge tpm info) and "
-              "provision again"
-            : "the TPM was cleared: its storage key is new, keys made before are lost. To "
-              "accept it, move '%.100s' away and provision again",
+            ? "this is another TPM than the one pinned in '%.80s'. To accept it, enroll its "
+              "endorsement key (iotedge tpm info), then run: iotedge tpm accept-change"
+            : "the TPM was cleared: its storage key is not the one pinned in '%.80s', keys made "
+              "before are lost. To accept it, run: iotedge tpm accept-change",
         pins_path);
 }
 

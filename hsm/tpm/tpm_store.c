@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define HANDLE_LEN 4
+
 static enum edge_code name_append(const struct tpm_name *name, struct buf *out,
                                   struct edge_error *err) {
     enum edge_code rc = buf_append_byte(out, (uint8_t)name->len, err);
@@ -84,4 +86,34 @@ enum edge_code tpm_store_wrapped_decode(struct slice bytes, struct tpm_wrapped *
         *ret = key;
     }
     return rc;
+}
+
+enum edge_code tpm_store_adopted_encode(const struct tpm_adopted *key, struct buf *out,
+                                        struct edge_error *err) {
+    const uint8_t handle[HANDLE_LEN] = {(uint8_t)(key->handle >> 24), (uint8_t)(key->handle >> 16),
+                                        (uint8_t)(key->handle >> 8), (uint8_t)key->handle};
+    enum edge_code rc = buf_append(out, handle, sizeof(handle), err);
+
+    return rc == EDGE_OK ? name_append(&key->name, out, err) : rc;
+}
+
+enum edge_code tpm_store_adopted_decode(struct slice bytes, struct tpm_adopted *ret,
+                                        struct edge_error *err) {
+    const uint8_t *p = (const uint8_t *)bytes.ptr;
+    struct tpm_adopted key = {0};
+    struct slice rest;
+
+    if (bytes.len < HANDLE_LEN) {
+        return edge_set(err, EDGE_PARSE, "adopted key without a handle");
+    }
+    for (size_t i = 0; i < HANDLE_LEN; i++) {
+        key.handle = key.handle << 8 | p[i];
+    }
+    rest = slice_make(p + HANDLE_LEN, bytes.len - HANDLE_LEN);
+    if (key.handle < TPM2_PERSISTENT_FIRST || key.handle > TPM2_PERSISTENT_LAST ||
+        !name_take(&rest, &key.name) || rest.len != 0) {
+        return edge_set(err, EDGE_PARSE, "adopted key without a persistent handle and a name");
+    }
+    *ret = key;
+    return EDGE_OK;
 }

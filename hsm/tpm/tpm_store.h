@@ -31,4 +31,15 @@ enum edge_code tpm_store_wrapped_encode(const struct tpm_wrapped *key, struct bu
 enum edge_code tpm_store_wrapped_decode(struct slice bytes, struct tpm_wrapped *ret,
                                         struct edge_error *err) EDGE_NODISCARD;
 
+/* A key of other software: where it is and what it is. */
+struct tpm_adopted {
+    TPM2_HANDLE handle; /* persistent */
+    struct tpm_name name;
+};
+
+enum edge_code tpm_store_adopted_encode(const struct tpm_adopted *key, struct buf *out,
+                                        struct edge_error *err) EDGE_NODISCARD;
+enum edge_code tpm_store_adopted_decode(struct slice bytes, struct tpm_adopted *ret,
+                                        struct edge_error *err) EDGE_NODISCARD;
+
 #endif

@@ -28,6 +28,8 @@ struct hsm {
     enum edge_code fail_code;
     unsigned derive_cnt;
     unsigned sign_cnt;
+    struct key hub_key; /* at the handle; empty: none */
+    enum hsm_state state;
 };
 
 static void key_fill(struct key *k, uint8_t first_byte) {
@@ -48,6 +50,7 @@ struct hsm *fake_hsm_new(void) {
     h->identities[0].info.generation = 1;
     h->identity_cnt = 1;
     h->next_generation = 2;
+    h->state = HSM_STATE_READY;
     return h;
 }
 
@@ -58,6 +61,14 @@ void fake_hsm_fail(struct hsm *h, unsigned cnt, enum edge_code code) {
 
 void fake_hsm_set_root(struct hsm *h, uint8_t first_byte) {
     key_fill(&h->root, first_byte);
+}
+
+void fake_hsm_set_hub_key(struct hsm *h, uint8_t first_byte) {
+    key_fill(&h->hub_key, first_byte);
+}
+
+void fake_hsm_set_state(struct hsm *h, enum hsm_state state) {
+    h->state = state;
 }
 
 unsigned fake_hsm_derive_cnt(const struct hsm *h) {
@@ -81,12 +92,36 @@ void hsm_close(struct hsm *h) {
 }
 
 enum edge_code hsm_start(struct hsm *h, struct edge_error *err) {
+    if (h->state != HSM_STATE_READY) {
+        return edge_set(err, EDGE_HSM, "the TPM is %s", hsm_state_name(h->state));
+    }
     return check(h, err);
 }
 
+enum edge_code hsm_accept_change(struct hsm *h, struct edge_error *err) {
+    enum edge_code code = check(h, err);
+    if (code == EDGE_OK && (h->state == HSM_STATE_CLEARED || h->state == HSM_STATE_REPLACED)) {
+        h->identity_cnt = 0;
+        h->state = HSM_STATE_READY;
+    }
+    return code == EDGE_OK ? hsm_start(h, err) : code;
+}
+
 enum hsm_state hsm_get_state(const struct hsm *h) {
-    (void)h;
-    return HSM_STATE_READY;
+    return h->state;
+}
+
+const char *hsm_state_name(enum hsm_state state) {
+    switch (state) {
+    case HSM_STATE_READY:
+        return "ready";
+    case HSM_STATE_CLEARED:
+        return "cleared";
+    case HSM_STATE_REPLACED:
+        return "replaced";
+    default:
+        return "failed";
+    }
 }
 
 enum edge_code hsm_attestation_get(struct hsm *h, struct hsm_attestation *ret,
@@ -134,8 +169,9 @@ void hsm_challenge_drop(struct hsm *h) {
     h->challenge.len = 0;
 }
 
-enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct slice label,
-                                        uint64_t *ret_generation, struct edge_error *err) {
+/* Keeps a key as the next generation. */
+static enum edge_code keep(struct hsm *h, struct slice key, struct slice label, bool adopted,
+                           uint64_t *ret_generation, struct edge_error *err) {
     enum edge_code code = check(h, err);
     if (code != EDGE_OK) {
         return code;
@@ -147,13 +183,32 @@ enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct
     if (!slice_to_array(label, id->info.label, sizeof(id->info.label))) {
         return edge_set(err, EDGE_INVALID, "label");
     }
-    code = key_load(&id->key, blob, err);
+    code = key_load(&id->key, key, err);
     if (code == EDGE_OK) {
+        id->info.adopted = adopted;
         id->info.generation = h->next_generation++;
         *ret_generation = id->info.generation;
         h->identity_cnt++;
     }
     return code;
+}
+
+enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct slice label,
+                                        uint64_t *ret_generation, struct edge_error *err) {
+    return keep(h, blob, label, false, ret_generation, err);
+}
+
+enum edge_code hsm_identity_import_key(struct hsm *h, const struct secret *key, struct slice label,
+                                       uint64_t *ret_generation, struct edge_error *err) {
+    return keep(h, slice_make(key->data, key->len), label, false, ret_generation, err);
+}
+
+enum edge_code hsm_identity_adopt(struct hsm *h, struct slice label, uint64_t *ret_generation,
+                                  struct edge_error *err) {
+    if (h->hub_key.len == 0) {
+        return edge_set(err, EDGE_NOT_FOUND, "there is no key at the handle");
+    }
+    return keep(h, slice_make(h->hub_key.bytes, h->hub_key.len), label, true, ret_generation, err);
 }
 
 enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDENTITY_MAX],
@@ -191,6 +246,11 @@ enum edge_code hsm_identity_drop(struct hsm *h, uint64_t generation, struct edge
 
 enum edge_code hsm_identity_publish(struct hsm *h, uint64_t generation, struct edge_error *err) {
     (void)generation;
+    for (size_t i = 0; i < h->identity_cnt; i++) {
+        if (h->identities[i].info.adopted) {
+            return edge_set(err, EDGE_CONFLICT, "an adopted key is kept");
+        }
+    }
     return check(h, err);
 }
 

@@ -18,6 +18,14 @@ void fake_hsm_fail(struct hsm *h, unsigned cnt, enum edge_code code);
 /* Replaces the module root, as a cleared TPM would. */
 void fake_hsm_set_root(struct hsm *h, uint8_t first_byte);
 
+/* What hsm_identity_adopt finds at the handle of the hub key: 32 bytes from this one on. Until then
+ * it finds nothing. */
+void fake_hsm_set_hub_key(struct hsm *h, uint8_t first_byte);
+
+/* hsm_start fails with this state until hsm_accept_change, which drops all identities. READY ends
+ * it. */
+void fake_hsm_set_state(struct hsm *h, enum hsm_state state);
+
 unsigned fake_hsm_derive_cnt(const struct hsm *h);
 unsigned fake_hsm_sign_cnt(const struct hsm *h);
 

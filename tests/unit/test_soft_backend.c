@@ -169,6 +169,8 @@ static void no_attestation(void **state) {
     assert_int_equal(hsm_challenge_sign(h, SLICE_LIT("x"), mac, NULL), EDGE_UNSUPPORTED);
     assert_int_equal(hsm_identity_import_blob(h, SLICE_LIT("x"), SLICE_LIT("l"), &n, NULL),
                      EDGE_UNSUPPORTED);
+    assert_int_equal(hsm_identity_adopt(h, SLICE_LIT("l"), &n, NULL), EDGE_UNSUPPORTED);
+    assert_int_equal(hsm_accept_change(h, NULL), EDGE_OK);
     hsm_challenge_drop(h);
     assert_int_equal(hsm_get_state(h), HSM_STATE_READY);
     assert_int_equal(hsm_command_cnt(h), 0);

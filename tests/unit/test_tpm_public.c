@@ -80,6 +80,33 @@ static void wrapped_keys(void **state) {
     buf_clear(&bytes);
 }
 
+static void adopted_keys(void **state) {
+    const struct tpm_adopted key = {.handle = 0x81000100, .name.len = 34, .name.bytes = {0, 11, 7}};
+    static const uint8_t transient[] = {0x80, 0, 0, 1, 1, 7}, nameless[] = {0x81, 0, 0, 1, 0};
+    struct tpm_adopted back = {0};
+    struct buf bytes;
+
+    (void)state;
+    buf_init(&bytes, STORE_PAYLOAD_MAX);
+    assert_int_equal(tpm_store_adopted_encode(&key, &bytes, NULL), EDGE_OK);
+    for (size_t cut = 0; cut < bytes.len; cut++) {
+        assert_int_equal(tpm_store_adopted_decode(slice_make(bytes.data, cut), &back, NULL),
+                         EDGE_PARSE);
+    }
+    assert_int_equal(back.handle, 0);
+    assert_int_equal(tpm_store_adopted_decode(buf_slice(&bytes), &back, NULL), EDGE_OK);
+    assert_int_equal(back.handle, key.handle);
+    assert_true(tpm_name_eq(&back.name, &key.name));
+    assert_int_equal(buf_append_byte(&bytes, 0, NULL), EDGE_OK);
+    assert_int_equal(tpm_store_adopted_decode(buf_slice(&bytes), &back, NULL), EDGE_PARSE);
+    buf_clear(&bytes);
+    assert_int_equal(
+        tpm_store_adopted_decode(slice_make(transient, sizeof(transient)), &back, NULL),
+        EDGE_PARSE);
+    assert_int_equal(tpm_store_adopted_decode(slice_make(nameless, sizeof(nameless)), &back, NULL),
+                     EDGE_PARSE);
+}
+
 static enum edge_code write_and_read_pins(void *data) {
     struct tmpdir *dir = data;
     struct tpm_pins pins = {.ek.len = 34, .srk.len = 34}, back;
@@ -115,6 +142,7 @@ int main(void) {
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(names),
         cmocka_unit_test(wrapped_keys),
+        cmocka_unit_test(adopted_keys),
         cmocka_unit_test_setup_teardown(pins, tmpdir_setup, tmpdir_teardown),
     };
 

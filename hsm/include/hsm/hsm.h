@@ -98,6 +98,13 @@ enum edge_code hsm_start(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
  * a program that idles with a session would stop all others (TPM_RC_CONTEXT_GAP). */
 enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
+/* For an operator who knows that the TPM was cleared or replaced: sets the pinned names and the
+ * files of the keys that are lost with the old TPM aside as "<name>.cleared-<unix time>" or
+ * "<name>.replaced-<unix time>" (".lost-" when an earlier call was cut short), then starts with the
+ * TPM as it is. Keys that this TPM can load stay. Does no more than hsm_start when nothing has
+ * changed, and may be repeated after a failure. Soft: does nothing. Errors: as hsm_start. */
+enum edge_code hsm_accept_change(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
+
 enum hsm_state hsm_get_state(const struct hsm *h);
 const char *hsm_state_name(enum hsm_state state); /* "ready", "no_device", ... */
 
@@ -136,6 +143,7 @@ void hsm_challenge_drop(struct hsm *h);
  * device the key belongs to), written together with the key in one crash-safe file. */
 struct hsm_identity {
     uint64_t generation; /* 1, 2, ...; never reused */
+    bool adopted;        /* lives at 0x81000100 of the TPM only; see hsm_identity_adopt */
     char label[HSM_LABEL_MAX + 1];
 };
 
@@ -151,23 +159,33 @@ enum edge_code hsm_identity_import_key(struct hsm *h, const struct secret *key, 
                                        uint64_t *ret_generation,
                                        struct edge_error *err) EDGE_NODISCARD;
 
+/* Takes the hub key at 0x81000100, left there by the daemon that this one replaces, as an identity
+ * key: it keeps signing from that handle, and its file only names it. Adopting the same key with
+ * the same label again gives the same generation. Soft: UNSUPPORTED. Errors: NOT_FOUND (nothing is
+ * there), CONFLICT (something else is there), RANGE above HSM_IDENTITY_MAX. */
+enum edge_code hsm_identity_adopt(struct hsm *h, struct slice label, uint64_t *ret_generation,
+                                  struct edge_error *err) EDGE_NODISCARD;
+
 /* Keys at rest, oldest first. Damaged files are set aside and not listed. */
 enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDENTITY_MAX],
                                  size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 
 /* HMAC-SHA256 under one generation; data of 0 to HSM_DATA_MAX bytes. NOT_FOUND when it is not
- * there. */
+ * there, also when the handle of an adopted key is empty; DENIED when the handle of an adopted key
+ * holds another object than the one adopted. */
 enum edge_code hsm_identity_sign(struct hsm *h, uint64_t generation, struct slice data,
                                  uint8_t ret_mac[HSM_MAC_LEN],
                                  struct edge_error *err) EDGE_NODISCARD;
 
-/* Forgets one generation for good; absent is fine. */
+/* Forgets one generation for good; absent is fine. Of an adopted key the file is dropped; the TPM
+ * keeps the object. */
 enum edge_code hsm_identity_drop(struct hsm *h, uint64_t generation,
                                  struct edge_error *err) EDGE_NODISCARD;
 
 /* Makes 0x81000100, the handle where other software of this device class looks for the key, hold
  * this generation. Done last and never relied on: after a failure the key still works from its
- * file. Soft: does nothing. */
+ * file. CONFLICT, and nothing done, while an adopted key is kept: the handle is its only copy.
+ * Soft: does nothing. */
 enum edge_code hsm_identity_publish(struct hsm *h, uint64_t generation,
                                     struct edge_error *err) EDGE_NODISCARD;
 
