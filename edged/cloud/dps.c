@@ -17,6 +17,7 @@
 struct dps_call {
     const struct dps *dps;
     enum dps_json_leg leg;
+    const char *method;
     dps_done_fn *done;
     void *data;
 };
@@ -32,7 +33,7 @@ static void call_done(void *data, const struct http_client_answer *http) {
     buf_init(&blob, HSM_BLOB_MAX);
     if (http->code == EDGE_OK) {
         struct reply reply;
-        reply_init(&reply, http, DPS_RETRY_AFTER_MAX_MS);
+        reply_init(&reply, http, call->dps->cloud->wall, DPS_RETRY_AFTER_MAX_MS);
         dps_json_answer(call->dps, call->leg, &reply, &answer, &blob);
     } else {
         answer.kind = DPS_TRANSIENT;
@@ -53,9 +54,9 @@ static enum edge_code append_segment(struct buf *url, const char *text, struct e
     return code == EDGE_OK ? pct_encode(slice_str(text), PCT_SEGMENT, url, err) : code;
 }
 
-/* <endpoint>/<scope>/registrations/<id>/register or .../operations/<operation> */
-static enum edge_code build_url(const struct dps *dps, const char *operation_id, struct buf *url,
-                                struct edge_error *err) {
+/* <endpoint>/<scope>/registrations/<id>, then nothing, /register or /operations/<operation> */
+static enum edge_code build_url(const struct dps *dps, const char *action, const char *operation_id,
+                                struct buf *url, struct edge_error *err) {
     size_t len = strlen(dps->endpoint);
     if (len > 0 && dps->endpoint[len - 1] == '/') {
         len--;
@@ -71,7 +72,7 @@ static enum edge_code build_url(const struct dps *dps, const char *operation_id,
         code = append_segment(url, dps->registration_id, err);
     }
     if (code == EDGE_OK) {
-        code = buf_append_str(url, operation_id != NULL ? "/operations" : "/register", err);
+        code = buf_append_str(url, action, err);
     }
     if (code == EDGE_OK && operation_id != NULL) {
         code = append_segment(url, operation_id, err);
@@ -79,42 +80,28 @@ static enum edge_code build_url(const struct dps *dps, const char *operation_id,
     return code == EDGE_OK ? buf_append_str(url, "?api-version=" DPS_API_VERSION, err) : code;
 }
 
-/* Sends; body empty means GET. */
-static enum edge_code send_call(const struct dps_call *call_in, const char *operation_id,
-                                const char *token, struct slice body, struct op *ret_op,
+static enum edge_code send_call(const struct dps_call *call_in, const char *url,
+                                const struct proof *proof, struct slice body, struct op *ret_op,
                                 struct edge_error *err) {
-    struct buf url;
-    buf_init(&url, DPS_URL_MAX);
     struct dps_call *call = malloc(sizeof(*call));
-    enum edge_code code = EDGE_OK;
-    const char *url_text = NULL;
     if (call == NULL) {
-        code = edge_set(err, EDGE_NOMEM, "out of memory for a provisioning request");
-        goto out;
+        return edge_set(err, EDGE_NOMEM, "out of memory for a provisioning request");
     }
     *call = *call_in;
-    code = build_url(call->dps, operation_id, &url, err);
-    if (code != EDGE_OK) {
-        goto out;
-    }
-    url_text = buf_cstr(&url);
-    if (url_text == NULL) {
-        code = edge_set(err, EDGE_NOMEM, "out of memory for a provisioning request");
-        goto out;
-    }
     struct http_client_header headers[3] = {{"Accept", "application/json"}};
     size_t cnt = 1;
     if (body.len > 0) {
         headers[cnt++] = (struct http_client_header){"Content-Type", "application/json"};
     }
-    if (token != NULL) {
-        headers[cnt++] = (struct http_client_header){"Authorization", token};
+    if (proof != NULL && proof->token != NULL) {
+        headers[cnt++] = (struct http_client_header){"Authorization", proof->token};
     }
     const struct http_client_request req = {
-        .method = body.len > 0 ? "PUT" : "GET",
-        .url = url_text,
+        .method = call->method,
+        .url = url,
         .headers = headers,
         .header_cnt = cnt,
+        .identity = proof != NULL ? proof->identity : NULL,
         .body = body,
         .timeout_ms = DPS_TIMEOUT_MS,
         .stall_ms = DPS_STALL_MS,
@@ -123,44 +110,91 @@ static enum edge_code send_call(const struct dps_call *call_in, const char *oper
         .data = call,
     };
     struct op op;
-    code = http_client_send(call->dps->http, &req, &op, err);
-    if (code == EDGE_OK) {
-        call = NULL;
-        if (ret_op != NULL) {
-            *ret_op = op;
-        }
+    enum edge_code code = http_client_send(call->dps->cloud->http, &req, &op, err);
+    if (code != EDGE_OK) {
+        free(call);
+        return code;
     }
-out:
-    free(call);
+    if (ret_op != NULL) {
+        *ret_op = op;
+    }
+    return EDGE_OK;
+}
+
+/* action: what follows the registration in the path. */
+static enum edge_code ask(const struct dps_call *call, const char *action, const char *operation_id,
+                          const struct proof *proof, struct slice body, struct op *ret_op,
+                          struct edge_error *err) {
+    struct buf url;
+    buf_init(&url, DPS_URL_MAX);
+    enum edge_code code = build_url(call->dps, action, operation_id, &url, err);
+    if (code == EDGE_OK) {
+        const char *text = buf_cstr(&url);
+        code = text != NULL ? send_call(call, text, proof, body, ret_op, err)
+                            : edge_set(err, EDGE_NOMEM, "out of memory for a provisioning request");
+    }
     buf_clear(&url);
     return code;
 }
 
-enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
-                            const char *token, dps_done_fn *done, void *data, struct op *ret_op,
-                            struct edge_error *err) {
-    if (keys->ek_len == 0 || keys->ek_len > HSM_PUBLIC_MAX || keys->srk_len == 0 ||
-        keys->srk_len > HSM_PUBLIC_MAX) {
+static bool is_proof(const struct proof *proof) {
+    return proof != NULL && (proof->token != NULL || proof->identity != NULL);
+}
+
+static enum edge_code check_keys(const struct hsm_attestation *keys, const struct proof *proof,
+                                 struct edge_error *err) {
+    if (keys != NULL && (keys->ek_len == 0 || keys->ek_len > HSM_PUBLIC_MAX || keys->srk_len == 0 ||
+                         keys->srk_len > HSM_PUBLIC_MAX)) {
         return edge_set(err, EDGE_INVALID, "registration needs both public keys of the TPM");
     }
-    const struct dps_call call = {dps, token != NULL ? DPS_JSON_REGISTER : DPS_JSON_CHALLENGE, done,
-                                  data};
+    if (keys == NULL && !is_proof(proof)) {
+        return edge_set(err, EDGE_INVALID,
+                        "only a TPM can register without a token or a certificate");
+    }
+    return EDGE_OK;
+}
+
+/* A request whose body is that of a registration. */
+static enum edge_code ask_registration(const struct dps_call *call, const char *action,
+                                       const struct hsm_attestation *keys,
+                                       const struct proof *proof, struct op *ret_op,
+                                       struct edge_error *err) {
+    enum edge_code code = check_keys(keys, proof, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
     struct buf body;
     buf_init(&body, DPS_REQUEST_MAX);
-    enum edge_code code = dps_json_register(dps, keys, &body, err);
+    code = dps_json_register(call->dps, keys, &body, err);
     if (code == EDGE_OK) {
-        code = send_call(&call, NULL, token, buf_slice(&body), ret_op, err);
+        code = ask(call, action, NULL, proof, buf_slice(&body), ret_op, err);
     }
     buf_clear(&body);
     return code;
 }
 
-enum edge_code dps_operation(const struct dps *dps, const char *operation_id, const char *token,
-                             dps_done_fn *done, void *data, struct op *ret_op,
-                             struct edge_error *err) {
-    if (operation_id[0] == '\0' || token == NULL) {
-        return edge_set(err, EDGE_INVALID, "polling needs an operation id and a token");
+enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
+                            const struct proof *proof, dps_done_fn *done, void *data,
+                            struct op *ret_op, struct edge_error *err) {
+    const struct dps_call call = {dps, is_proof(proof) ? DPS_JSON_REGISTER : DPS_JSON_CHALLENGE,
+                                  "PUT", done, data};
+    return ask_registration(&call, "/register", keys, proof, ret_op, err);
+}
+
+enum edge_code dps_operation(const struct dps *dps, const char *operation_id,
+                             const struct proof *proof, dps_done_fn *done, void *data,
+                             struct op *ret_op, struct edge_error *err) {
+    if (operation_id[0] == '\0' || !is_proof(proof)) {
+        return edge_set(err, EDGE_INVALID, "polling needs an operation id and a proof");
     }
-    const struct dps_call call = {dps, DPS_JSON_OPERATION, done, data};
-    return send_call(&call, operation_id, token, (struct slice){0}, ret_op, err);
+    const struct dps_call call = {dps, DPS_JSON_OPERATION, "GET", done, data};
+    return ask(&call, "/operations", operation_id, proof, (struct slice){0}, ret_op, err);
+}
+
+enum edge_code dps_lookup(const struct dps *dps, const struct hsm_attestation *keys,
+                          const struct proof *proof, dps_done_fn *done, void *data,
+                          struct op *ret_op, struct edge_error *err) {
+    const struct dps_call call = {
+        dps, is_proof(proof) ? DPS_JSON_LOOKUP : DPS_JSON_LOOKUP_CHALLENGE, "POST", done, data};
+    return ask_registration(&call, "", keys, proof, ret_op, err);
 }

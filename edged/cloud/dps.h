@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "cloud/cloud.h"
+#include "cloud/proof.h"
 #include "cloud/reply.h"
-#include "hsm/hsm.h"
-#include "loop/http_client.h"
 #include "loop/op.h"
 
 #include <stdint.h>
@@ -19,13 +19,13 @@
 #define DPS_API_VERSION        "2021-06-01"
 #define DPS_TIMEOUT_MS         70000 /* one call */
 #define DPS_STALL_MS           30000
-#define DPS_RETRY_AFTER_MAX_MS 300000
+#define DPS_RETRY_AFTER_MAX_MS 3600000
 #define DPS_BODY_MAX           65536 /* bytes of an answer */
 #define DPS_TEXT_MAX           320   /* a host name with port, an operation id */
 
 /* Where and as whom; strings are borrowed for the life of the object, which outlives its calls. */
 struct dps {
-    struct http_client *http;
+    const struct cloud *cloud;
     const char *endpoint; /* "https://host[:port]" */
     const char *scope_id;
     const char *registration_id; /* as configured; lower-cased only in token resources */
@@ -66,17 +66,26 @@ struct dps_answer {
 
 typedef void dps_done_fn(void *data, const struct dps_answer *answer);
 
-/* PUT register with the TPM's public keys. token NULL: first leg of the dance. done runs once,
- * later; after op_cancel with kind TRANSIENT and code CANCELED. ret_op may be NULL. Errors:
- * INVALID, RANGE, BUSY, NOMEM. */
+/* PUT register. keys: the TPM's public keys, NULL unless the enrollment is by TPM. proof: token or
+ * client certificate, used before this returns; NULL: first leg of the TPM's dance. done runs once,
+ * later; after op_cancel with kind TRANSIENT and code CANCELED. ret_op may be NULL. A 401 to a
+ * proof is REFUSED; another try makes sense with a proof made after it, since the service's Date
+ * has gone to the clock by then. Errors: INVALID, RANGE, BUSY, NOMEM. */
 enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
-                            const char *token, dps_done_fn *done, void *data, struct op *ret_op,
-                            struct edge_error *err) EDGE_NODISCARD;
+                            const struct proof *proof, dps_done_fn *done, void *data,
+                            struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
 /* GET operation status; the rest as dps_register. */
-enum edge_code dps_operation(const struct dps *dps, const char *operation_id, const char *token,
-                             dps_done_fn *done, void *data, struct op *ret_op,
-                             struct edge_error *err) EDGE_NODISCARD;
+enum edge_code dps_operation(const struct dps *dps, const char *operation_id,
+                             const struct proof *proof, dps_done_fn *done, void *data,
+                             struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+
+/* POST: where the service has assigned this device, without a new registration (tpm-dps.md 4.1).
+ * As dps_register, but ASSIGNED brings no key, ASSIGNING no operation id, and NOT_FOUND says that
+ * the device has never registered. */
+enum edge_code dps_lookup(const struct dps *dps, const struct hsm_attestation *keys,
+                          const struct proof *proof, dps_done_fn *done, void *data,
+                          struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
 /* Appends the audience of this device's tokens: "<scope>/registrations/<id>". */
 enum edge_code dps_audience(const struct dps *dps, struct buf *out,

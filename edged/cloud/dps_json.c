@@ -23,10 +23,12 @@ enum edge_code dps_json_register(const struct dps *dps, const struct hsm_attesta
     json_begin(&w, out);
     json_object_open(&w, NULL);
     json_add_cstr(&w, "registrationId", dps->registration_id);
-    json_object_open(&w, "tpm");
-    json_add_b64(&w, "endorsementKey", keys->ek, keys->ek_len);
-    json_add_b64(&w, "storageRootKey", keys->srk, keys->srk_len);
-    json_object_close(&w);
+    if (keys != NULL) {
+        json_object_open(&w, "tpm");
+        json_add_b64(&w, "endorsementKey", keys->ek, keys->ek_len);
+        json_add_b64(&w, "storageRootKey", keys->srk, keys->srk_len);
+        json_object_close(&w);
+    }
     json_object_close(&w);
     return json_end(&w, err);
 }
@@ -52,6 +54,15 @@ static void fail(struct reading *r, enum dps_kind kind, enum edge_code code, con
     struct dps_answer *a = r->answer;
     a->kind = kind;
     a->code = reply_error(r->reply, code, "DPS", a->error_code, a->said, &a->err, "%s", meaning);
+}
+
+static bool is_lookup(const struct reading *r) {
+    return r->leg == DPS_JSON_LOOKUP || r->leg == DPS_JSON_LOOKUP_CHALLENGE;
+}
+
+/* Without a proof: only a TPM asks so. */
+static bool is_first_leg(const struct reading *r) {
+    return r->leg == DPS_JSON_CHALLENGE || r->leg == DPS_JSON_LOOKUP_CHALLENGE;
 }
 
 /* What the service sent does not make sense: an incompatible or damaged answer, perhaps a proxy's.
@@ -141,7 +152,8 @@ static void read_refusal(struct reading *r) {
          r->dps->registration_id,
          reply_refusal_hint(
              r->reply,
-             "the enrollment was disabled or changed meanwhile, or this machine's clock is wrong",
+             "it is not the enrollment's key or certificate, the enrollment is disabled, or this "
+             "machine's clock is wrong",
              buf));
 }
 
@@ -172,6 +184,13 @@ static void read_not_found(struct reading *r) {
     if (r->leg == DPS_JSON_OPERATION) {
         fail(r, DPS_NOT_FOUND, EDGE_NOT_FOUND,
              "the registration in progress is no longer known: it has to start again");
+        return;
+    }
+    if (is_lookup(r)) {
+        fail(r, DPS_NOT_FOUND, EDGE_NOT_FOUND,
+             "registration id '%.64s' has never registered in ID scope '%.24s', or one of them is "
+             "wrong",
+             r->dps->registration_id, r->dps->scope_id);
         return;
     }
     fail(r, DPS_NOT_FOUND, EDGE_NOT_FOUND,
@@ -230,7 +249,8 @@ static void read_failure_status(struct reading *r) {
 
 static void read_assigning(struct reading *r, const struct cJSON *root) {
     struct slice id;
-    bool has_id = json_get_str(root, "operationId", &id, NULL) == EDGE_OK && id.len > 0;
+    bool has_id =
+        !is_lookup(r) && json_get_str(root, "operationId", &id, NULL) == EDGE_OK && id.len > 0;
     if (has_id && (!text_is_token(id, DPS_TEXT_MAX - 1) ||
                    !slice_to_array(id, r->answer->operation_id, sizeof(r->answer->operation_id)))) {
         fail_unreadable(r, "operationId has characters that do not belong there");
@@ -263,7 +283,10 @@ static void read_assigned(struct reading *r, const struct cJSON *state) {
     }
     struct edge_error err = {0};
     const struct cJSON *tpm;
-    enum edge_code code = json_get_object(state, "tpm", &tpm, &err);
+    enum edge_code code = EDGE_NOT_FOUND;
+    if (!is_lookup(r)) {
+        code = json_get_object(state, "tpm", &tpm, &err);
+    }
     if (code == EDGE_OK) {
         code = read_blob(r, tpm, &err);
     }
@@ -300,7 +323,8 @@ static void read_failed(struct reading *r, const struct cJSON *state) {
 static void read_status(struct reading *r, const struct cJSON *root) {
     const struct cJSON *state = NULL;
     if (json_get_object(root, "registrationState", &state, NULL) != EDGE_OK) {
-        state = NULL;
+        /* The answer to a look-up is the state itself. */
+        state = is_lookup(r) ? root : NULL;
     }
     struct slice status = {0};
     if (json_get_str(root, "status", &status, NULL) != EDGE_OK &&
@@ -333,7 +357,7 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
     struct reading r = {dps, leg, reply, ret, blob};
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     struct edge_error err = {0};
-    enum edge_code code = json_parse(reply->body, &root, &err);
+    enum edge_code code = reply_parse(reply, &root, &err);
     if (code == EDGE_NOMEM) {
         fail_reading(&r, &err);
         return;
@@ -347,7 +371,7 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
     } else if (!is_success) {
         read_error_members(&r, root, "message");
     }
-    const bool is_challenge = reply->status == 401 && leg == DPS_JSON_CHALLENGE;
+    const bool is_challenge = reply->status == 401 && is_first_leg(&r);
     /* A challenge that was cut off is no reason to call the device unknown. */
     const bool is_cut = code != EDGE_OK && reply->body.len > 0;
     if (is_challenge && !is_cut) {
@@ -356,8 +380,8 @@ void dps_json_answer(const struct dps *dps, enum dps_json_leg leg, const struct 
         read_failure_status(&r);
     } else if (code != EDGE_OK) {
         fail_unreadable(&r, edge_error_text(&err));
-    } else if (leg == DPS_JSON_CHALLENGE) {
-        fail_unreadable(&r, "it registered the device without a challenge");
+    } else if (is_first_leg(&r)) {
+        fail_unreadable(&r, "it took the device without a challenge");
     } else {
         read_status(&r, root);
     }

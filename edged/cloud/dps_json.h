@@ -9,13 +9,15 @@
 
 /* Which request an answer belongs to. */
 enum dps_json_leg {
-    DPS_JSON_CHALLENGE, /* register without token: a 401 with a key is the challenge */
-    DPS_JSON_REGISTER,  /* register with token */
-    DPS_JSON_OPERATION, /* poll */
+    DPS_JSON_CHALLENGE,        /* register without token: a 401 with a key is the challenge */
+    DPS_JSON_REGISTER,         /* register with token */
+    DPS_JSON_OPERATION,        /* poll */
+    DPS_JSON_LOOKUP,           /* where the device is assigned */
+    DPS_JSON_LOOKUP_CHALLENGE, /* the same without token */
 };
 
-/* Appends the body of a register request: registrationId and the tpm member with both public keys.
- */
+/* Appends the body of a register request: registrationId and, unless keys is NULL, the tpm member
+ * with both public keys. */
 enum edge_code dps_json_register(const struct dps *dps, const struct hsm_attestation *keys,
                                  struct buf *out, struct edge_error *err) EDGE_NODISCARD;
 

@@ -9,12 +9,10 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/slice.h"
+#include "cloud/cloud.h"
+#include "cloud/proof.h"
 #include "cloud/reply.h"
-#include "hsm/hsm.h"
-#include "loop/http_client.h"
-#include "loop/loop.h"
 #include "loop/op.h"
-#include "loop/worker.h"
 
 #include <stdint.h>
 
@@ -65,32 +63,48 @@ struct hub_answer {
     int http_status;           /* 0: no answer */
     uint32_t retry_after_ms;   /* 0: none given; at most HUB_RETRY_AFTER_MAX_MS */
     int64_t date_wall_s;       /* Date of the verified peer, 0: none */
-    uint64_t key_generation;   /* of the device key that signed, 0: none did */
+    uint64_t identity_serial;  /* of the identity that the request was made with */
+    bool is_device_unknown;    /* NOT_FOUND: it is the device that is unknown, not a module */
     const struct hub_module
         *modules; /* list: all; get, create, update: one; valid during the callback */
     size_t module_cnt;
 };
 
-/* Whether the device's own key is no good: the hub refused it, or the key store cannot use it, as
- * after the TPM was cleared. */
-static inline bool hub_answer_is_key_refused(const struct hub_answer *a) {
-    return a->kind == HUB_REFUSED || (a->kind == HUB_LOCAL && a->err.code == EDGE_DENIED);
+/* Whether the device's own credential is no good: the hub refused it or does not know the device,
+ * or the key store cannot use the key, as after the TPM was cleared. */
+static inline bool hub_answer_is_device_refused(const struct hub_answer *a) {
+    return a->kind == HUB_REFUSED || a->is_device_unknown ||
+           (a->kind == HUB_LOCAL && a->err.code == EDGE_DENIED);
 }
 
 typedef void hub_done_fn(void *data, const struct hub_answer *answer);
 
-enum edge_code hub_new(struct loop *l, struct http_client *http, struct worker *w, struct hsm *h,
-                       struct hub **ret, struct edge_error *err) EDGE_NODISCARD;
-void hub_free(struct hub *hub); /* no request may be in flight */
+/* c is copied, its parts are borrowed. Errors: NOMEM. */
+enum edge_code hub_new(const struct cloud *c, struct hub **ret,
+                       struct edge_error *err) EDGE_NODISCARD;
+void hub_free(struct hub *hub); /* no request may be in flight; NULL allowed */
 
 /* The identity that later requests use; those in flight keep theirs. hub_host may carry ":port".
- * Copied. Errors: INVALID when a name is not usable, the identity then stays as it was. */
+ * serial: the caller's number for this identity, which answers carry back. Names and source are
+ * copied, a certificate is kept until neither the identity nor a request uses it. Errors: INVALID
+ * when a name or the source is not usable, the identity then stays as it was. */
 enum edge_code hub_set_identity(struct hub *hub, const char *hub_host, const char *device_id,
-                                uint64_t key_generation, struct edge_error *err) EDGE_NODISCARD;
+                                const struct proof_source *from, uint64_t serial,
+                                struct edge_error *err) EDGE_NODISCARD;
+
+/* What the requests of all callers show about the device's own credential, told right before the
+ * request's own done: accepted with the first success of an identity's serial and with the first
+ * after each refusal; refused for each answer that hub_answer_is_device_refused holds for. fn may
+ * call hub_set_identity. One listener; NULL: none. */
+void hub_on_verdict(struct hub *hub,
+                    void (*fn)(void *data, bool accepted, const struct hub_answer *answer),
+                    void *data);
 
 /* Requests: done runs once, later; after op_cancel with HUB_LOCAL and code CANCELED. Every request
- * carries a fresh token. ret_op may be NULL. Errors: RETRY without an identity, INVALID for a
- * module id that no hub would take, BUSY, NOMEM. An OK answer to get, create and update is about
+ * is made with a fresh proof; a 401 is answered once with another, made after the clock was told
+ * the hub's time, before it counts. ret_op may be NULL. Errors: RETRY without an identity or while
+ * no token can be minted (proof_make), INVALID for a module id that no hub would take, BUSY, NOMEM.
+ * An OK answer to get, create and update is about
  * the module that was asked for. Keys that an answer carries are not kept. */
 enum edge_code hub_list(struct hub *hub, hub_done_fn *done, void *data, struct op *ret_op,
                         struct edge_error *err) EDGE_NODISCARD;

@@ -104,6 +104,7 @@ static void read_refusal(struct reading *r) {
 
 static void read_not_found(struct reading *r) {
     if (r->ask->module_id == NULL || said_code(r, "DeviceNotFound")) {
+        r->answer->is_device_unknown = true;
         fail(r, HUB_NOT_FOUND, EDGE_NOT_FOUND, "device '%.64s' is not registered with hub '%.64s'",
              r->ask->device_id, r->ask->hub_host);
         return;
@@ -286,7 +287,7 @@ static enum edge_code read_one(const struct hub_json_ask *ask, const struct cJSO
 static void read_success(struct reading *r, struct hub_module **ret_modules) {
     struct edge_error err = {0};
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
-    enum edge_code code = json_parse(r->reply->body, &root, &err);
+    enum edge_code code = reply_parse(r->reply, &root, &err);
     size_t cnt = 0;
     if (code == EDGE_OK && r->ask->expect == HUB_JSON_LIST) {
         code = read_list(root, ret_modules, &cnt, &err);

@@ -12,13 +12,41 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void reply_init(struct reply *r, const struct http_client_answer *a, uint32_t retry_after_max_ms) {
-    *r = (struct reply){.status = a->status, .body = a->body, .now_wall_s = clock_wall_s()};
-    r->retry_after_ms = backoff_retry_after_ms(a->retry_after, r->now_wall_s, retry_after_max_ms);
+void reply_init(struct reply *r, const struct http_client_answer *a, struct wall *wall,
+                uint32_t retry_after_max_ms) {
+    *r = (struct reply){.status = a->status, .body = a->body, .content_type = a->content_type};
     int64_t date;
     if (a->tls_verified && clock_parse_http(a->date, &date)) {
         r->date_wall_s = date;
+        wall_hint(wall, date);
     }
+    r->now_wall_s = wall_now_s(wall);
+    r->retry_after_ms = backoff_retry_after_ms(a->retry_after, r->now_wall_s, retry_after_max_ms);
+}
+
+static bool is_called_json(const struct reply *r) {
+    struct slice type;
+    struct slice rest;
+    if (!slice_cut(r->content_type, ';', &type, &rest)) {
+        type = r->content_type;
+    }
+    type = slice_trim(type);
+    static const char suffix[] = "+json";
+    const size_t suffix_len = sizeof(suffix) - 1;
+    if (type.len == 0 || slice_eq_nocase(type, "application/json") ||
+        slice_eq_nocase(type, "text/json")) {
+        return true;
+    }
+    return type.len > suffix_len &&
+           slice_eq_nocase(slice_make(type.ptr + type.len - suffix_len, suffix_len), suffix);
+}
+
+enum edge_code reply_parse(const struct reply *r, struct cJSON **ret, struct edge_error *err) {
+    enum edge_code code = json_parse(r->body, ret, err);
+    if (code == EDGE_PARSE && r->body.len > 0 && !is_called_json(r)) {
+        return edge_set(err, code, "neither JSON nor called so in its content type");
+    }
+    return code;
 }
 
 int64_t reply_skew_s(const struct reply *r) {

@@ -38,10 +38,12 @@ static void check(enum dps_json_leg leg, const struct dps_answer *a) {
     require_printable(a->substatus, sizeof(a->substatus));
     require(a->blob.len <= HSM_BLOB_MAX);
     if (a->kind == DPS_CHALLENGE) {
-        require(leg == DPS_JSON_CHALLENGE && a->http_status == 401 && a->blob.len > 0);
+        require(leg == DPS_JSON_CHALLENGE || leg == DPS_JSON_LOOKUP_CHALLENGE);
+        require(a->http_status == 401 && a->blob.len > 0);
     }
     if (a->kind == DPS_ASSIGNED) {
-        require(leg != DPS_JSON_CHALLENGE);
+        require(leg != DPS_JSON_CHALLENGE && leg != DPS_JSON_LOOKUP_CHALLENGE);
+        require(leg != DPS_JSON_LOOKUP || a->blob.len == 0);
         require(text_is_host_port(slice_str(a->hub)) && text_is_id(slice_str(a->device_id)));
     }
     if (a->kind == DPS_ASSIGNING && leg == DPS_JSON_REGISTER) {
@@ -56,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct reply reply = {.status = statuses[data[1] % EDGE_ARRAY_LEN(statuses)],
                                 .body = slice_make(data + 2, size - 2),
                                 .now_wall_s = 1700000000};
-    enum dps_json_leg leg = (enum dps_json_leg)(data[0] % 3);
+    enum dps_json_leg leg = (enum dps_json_leg)((uint8_t)(data[0] - '0') % 5);
     struct dps_answer answer;
     struct buf blob;
     buf_init(&blob, HSM_BLOB_MAX);

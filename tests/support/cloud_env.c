@@ -15,6 +15,10 @@ void cloud_env_init(struct cloud_env *env) {
         abort();
     }
     env->hsm = fake_hsm_new();
+    env->wall = (struct wall){0};
+    env->cert = (struct device_cert){
+        .loop = env->loop, .version = 1, .cert_pem = "CHAIN", .key_pem = "KEY"};
+    env->cloud = (struct cloud){env->loop, env->worker, env->hsm, env->http, &env->wall};
 }
 
 void cloud_env_clear(struct cloud_env *env) {

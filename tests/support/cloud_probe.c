@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cloud/dps.h"
+#include "cloud/proof.h"
 #include "cloud/sas.h"
 #include "identity/reconcile.h"
 
@@ -28,14 +29,17 @@ struct probe {
     struct module_keys *keys;
     struct identities ids;
     struct reconcile *reconcile;
+    struct cloud cloud;
     struct dps dps;
     const char *state_dir;
     struct hsm_attestation attestation;
     struct buf blob;  /* of the last answer */
     struct buf token; /* minted for the call at hand */
+    struct proof proof;
     struct buf out;
     char *words[WORDS_MAX];
     uint64_t generation;
+    bool is_reconciling;
     enum edge_code code;
     struct edge_error err;
 };
@@ -99,27 +103,27 @@ static void run_import(void *data) {
 
 /* --- DPS --- */
 
-static void on_token(void *data, enum edge_code code, const char *token,
+static void on_proof(void *data, enum edge_code code, const struct proof *proof,
                      const struct edge_error *err) {
     struct probe *p = data;
     check(code, err, "token");
     buf_reset(&p->token);
-    check(buf_append_str(&p->token, token, NULL), NULL, "token");
+    check(buf_append_str(&p->token, proof->token, NULL), NULL, "token");
     loop_stop(p->loop);
 }
 
-static const char *mint(struct probe *p) {
+static const struct proof *mint(struct probe *p) {
     struct buf audience;
     buf_init(&audience, SAS_AUDIENCE_MAX);
     check(dps_audience(&p->dps, &audience, NULL), NULL, "audience");
-    const struct sas_request req = {.key = SAS_KEY_CHALLENGE,
-                                    .audience = buf_slice(&audience),
-                                    .key_name = "registration",
-                                    .expiry_wall_s = clock_wall_s() + SAS_TTL_S};
-    check(sas_mint(p->worker, p->hsm, &req, on_token, p, NULL, &p->err), &p->err, "token");
+    const struct proof_source from = {.kind = PROOF_CHALLENGE};
+    check(proof_make(&p->cloud, &from, buf_slice(&audience), "registration", on_proof, p, NULL,
+                     &p->err),
+          &p->err, "token");
     buf_clear(&audience);
     loop_run(p->loop);
-    return buf_cstr(&p->token);
+    p->proof = (struct proof){.token = buf_cstr(&p->token)};
+    return &p->proof;
 }
 
 static void on_dps(void *data, const struct dps_answer *a) {
@@ -155,6 +159,11 @@ static enum edge_code start_dps(struct probe *p, const char *verb) {
         bool has_token = p->words[1] != NULL;
         return dps_register(&p->dps, &p->attestation, has_token ? mint(p) : NULL, on_dps, p, NULL,
                             &p->err);
+    }
+    if (strcmp(verb, "lookup") == 0) {
+        bool has_token = p->words[1] != NULL;
+        return dps_lookup(&p->dps, &p->attestation, has_token ? mint(p) : NULL, on_dps, p, NULL,
+                          &p->err);
     }
     return dps_operation(&p->dps, p->words[1], mint(p), on_dps, p, NULL, &p->err);
 }
@@ -246,8 +255,11 @@ static enum edge_code start_module_token(struct probe *p) {
 
 /* --- Reconcile --- */
 
-static void on_device_key(void *data, bool accepted, const struct hub_answer *answer) {
+static void on_verdict(void *data, bool accepted, const struct hub_answer *answer) {
     struct probe *p = data;
+    if (!p->is_reconciling) {
+        return;
+    }
     (void)printf("{\"event\":\"%s\",\"status\":%d}\n", accepted ? "accepted" : "refused",
                  answer->http_status);
     (void)fflush(stdout);
@@ -297,17 +309,24 @@ static void command(struct probe *p) {
     } else if (strcmp(verb, "activate") == 0 || strcmp(verb, "import") == 0) {
         run_job(p, verb[0] == 'a' ? run_activate : run_import);
         print_result(p, p->code, &p->err);
-    } else if (strcmp(verb, "register") == 0 || strcmp(verb, "poll") == 0) {
+    } else if (strcmp(verb, "register") == 0 || strcmp(verb, "poll") == 0 ||
+               strcmp(verb, "lookup") == 0) {
         request(p, start_dps(p, verb));
     } else if (strcmp(verb, "identity") == 0) {
-        print_result(p, hub_set_identity(p->hub, p->words[1], p->words[2], p->generation, &p->err),
-                     &p->err);
+        const struct proof_source from = {.kind = PROOF_KEY, .key_generation = p->generation};
+        print_result(
+            p, hub_set_identity(p->hub, p->words[1], p->words[2], &from, p->generation, &p->err),
+            &p->err);
     } else if (strcmp(verb, "token") == 0) {
         request(p, start_module_token(p));
     } else if (strcmp(verb, "reconcile") == 0) {
         check(reconcile_start(p->reconcile, p->words[1], p->words[2], p->words[3] != NULL, &p->err),
               &p->err, "reconcile");
+        /* The verdict on the identity is wanted anew. */
+        hub_on_verdict(p->hub, on_verdict, p);
+        p->is_reconciling = true;
         loop_run(p->loop);
+        p->is_reconciling = false;
     } else {
         request(p, start_hub(p, verb));
     }
@@ -338,20 +357,21 @@ static void open_all(struct probe *p, char **argv) {
         .backend = HSM_BACKEND_TPM, .state_dir = argv[2], .tcti = argv[1], .allow_emulator = true};
     const struct http_client_options options = {.extra_ca_file = argv[3],
                                                 .user_agent = "cloud_probe"};
-    const struct reconcile_events events = {on_device_key, on_reconciled, p};
+    const struct reconcile_events events = {.on_done = on_reconciled, .data = p};
     struct edge_error *err = &p->err;
     check(secret_heap_init(NULL, err), err, "secret heap");
     check(loop_new(&p->loop, err), err, "loop");
     check(worker_new(p->loop, "hsm", &p->worker, err), err, "worker");
     check(hsm_open(&hc, &p->hsm, err), err, "hsm");
     check(http_client_new(p->loop, &options, &p->http, err), err, "http");
-    check(hub_new(p->loop, p->http, p->worker, p->hsm, &p->hub, err), err, "hub");
+    p->cloud = (struct cloud){p->loop, p->worker, p->hsm, p->http, NULL};
+    check(hub_new(&p->cloud, &p->hub, err), err, "hub");
     check(module_keys_new(p->loop, p->worker, p->hsm, 3600, &p->keys, err), err, "keys");
     p->ids = (struct identities){.hub = p->hub, .keys = p->keys, .loop = p->loop};
     check(reconcile_new(p->loop, p->worker, p->hsm, &p->ids, argv[2], &events, &p->reconcile, err),
           err, "reconcile");
     p->dps = (struct dps){
-        .http = p->http, .endpoint = argv[4], .scope_id = argv[5], .registration_id = argv[6]};
+        .cloud = &p->cloud, .endpoint = argv[4], .scope_id = argv[5], .registration_id = argv[6]};
     buf_init(&p->blob, HSM_BLOB_MAX);
     buf_init_sensitive(&p->token, 8192);
     buf_init(&p->out, 1024 * 1024);

@@ -20,6 +20,7 @@ struct pending {
     bool is_canceled;
     bool has_answer;
     struct fake_http_answer answer;
+    size_t call; /* its record */
     void (*on_done)(void *data, const struct http_client_answer *answer);
     void *data;
 };
@@ -33,6 +34,8 @@ struct http_client {
     size_t queue_cnt;
     size_t queue_pos;
     enum edge_code refuse;
+    fake_http_serve_fn *serve;
+    void *serve_data;
 };
 
 static void deliver(struct http_client *c, struct pending *p) {
@@ -50,7 +53,8 @@ static void deliver(struct http_client *c, struct pending *p) {
         a.body = slice_make(body, p->answer.body_len ? p->answer.body_len : strlen(body));
         a.retry_after = slice_str(p->answer.retry_after);
         a.date = slice_str(p->answer.date);
-        a.content_type = SLICE_LIT("application/json");
+        a.content_type = p->answer.content_type != NULL ? slice_str(p->answer.content_type)
+                                                        : SLICE_LIT("application/json");
         a.tls_verified = !p->answer.no_tls;
     }
     list_remove(&p->node);
@@ -66,6 +70,9 @@ static bool pump(void *data) {
         if (!p->has_answer && c->queue_pos < c->queue_cnt) {
             p->has_answer = true;
             p->answer = c->queue[c->queue_pos++];
+        } else if (!p->has_answer && c->serve != NULL) {
+            p->answer = (struct fake_http_answer){0};
+            p->has_answer = c->serve(c->serve_data, &c->calls[p->call], &p->answer);
         }
         if (p->has_answer || p->is_canceled) {
             deliver(c, p);
@@ -94,6 +101,9 @@ static void call_clear(struct fake_http_call *call) {
     free(call->url);
     free(call->headers);
     free(call->body);
+    free(call->cert_pem);
+    free(call->key_pem);
+    free(call->unix_path);
     *call = (struct fake_http_call){0};
 }
 
@@ -148,10 +158,18 @@ static bool record(struct http_client *c, const struct http_client_request *req)
             memcpy(call->body, req->body.ptr, req->body.len);
         }
     }
+    if (req->identity != NULL) {
+        call->cert_pem = slice_dup(req->identity->cert_pem);
+        call->key_pem = slice_dup(req->identity->key_pem);
+    }
+    call->unix_path = req->unix_path != NULL ? strdup(req->unix_path) : NULL;
+    call->plain_http = req->plain_http;
     call->sensitive = req->sensitive;
     call->timeout_ms = req->timeout_ms;
     if (call->method == NULL || call->url == NULL || call->headers == NULL ||
-        (req->body.ptr != NULL && call->body == NULL)) {
+        (req->body.ptr != NULL && call->body == NULL) ||
+        (req->identity != NULL && (call->cert_pem == NULL || call->key_pem == NULL)) ||
+        (req->unix_path != NULL && call->unix_path == NULL)) {
         call_clear(call);
         return false;
     }
@@ -182,6 +200,7 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
         free(p);
         return edge_set(err, EDGE_NOMEM, "fake request");
     }
+    p->call = c->call_cnt - 1;
     list_append(&c->pending, &p->node);
     if (ret_op != NULL) {
         *ret_op = p->op;
@@ -197,6 +216,11 @@ void fake_http_queue(struct http_client *c, const struct fake_http_answer *answe
 void fake_http_queue_status(struct http_client *c, int status, const char *body) {
     const struct fake_http_answer answer = {.status = status, .body = body};
     fake_http_queue(c, &answer);
+}
+
+void fake_http_serve(struct http_client *c, fake_http_serve_fn *fn, void *data) {
+    c->serve = fn;
+    c->serve_data = data;
 }
 
 size_t fake_http_queue_len(const struct http_client *c) {

@@ -18,6 +18,10 @@ struct fake_http_call {
     char *headers; /* "Name: value\n" each, in the order given */
     char *body;    /* NUL added; NULL when the request had none */
     size_t body_len;
+    char *cert_pem; /* of the client certificate, NULL: none */
+    char *key_pem;
+    char *unix_path; /* NULL: none */
+    bool plain_http;
     bool sensitive;
     uint32_t timeout_ms;
 };
@@ -29,12 +33,19 @@ struct fake_http_answer {
     size_t body_len;  /* 0: strlen(body) */
     const char *retry_after;
     const char *date;
+    const char *content_type; /* NULL: application/json */
     bool no_tls;
 };
 
 /* Queues one answer (copied, the strings are not). */
 void fake_http_queue(struct http_client *c, const struct fake_http_answer *answer);
 void fake_http_queue_status(struct http_client *c, int status, const char *body);
+
+/* Asked for an answer whenever a request has none queued; false: it stays in flight. For services
+ * that have a state of their own. NULL ends it. */
+typedef bool fake_http_serve_fn(void *data, const struct fake_http_call *call,
+                                struct fake_http_answer *ret);
+void fake_http_serve(struct http_client *c, fake_http_serve_fn *fn, void *data);
 
 size_t fake_http_queue_len(const struct http_client *c);
 

@@ -11,8 +11,9 @@
 
 #include <cmocka.h>
 
-#define EK_B64  "4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eE="
-#define SRK_B64 "UVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVE="
+#define EK_B64      "4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eE="
+#define TOKEN(text) (&(const struct proof){.token = (text)})
+#define SRK_B64     "UVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVFRUVE="
 
 struct fixture {
     struct cloud_env env;
@@ -38,7 +39,7 @@ static int setup(void **state) {
     static struct fixture f;
     f = (struct fixture){0};
     cloud_env_init(&f.env);
-    f.dps = (struct dps){.http = f.env.http,
+    f.dps = (struct dps){.cloud = &f.env.cloud,
                          .endpoint = "https://global.azure-devices-provisioning.net",
                          .scope_id = "0ne00000000",
                          .registration_id = "Dev-01"};
@@ -85,9 +86,9 @@ static void test_second_leg_on_the_wire(void **state) {
         .retry_after = "3",
         .date = "Tue, 14 Nov 2023 22:13:20 GMT"};
     fake_http_queue(f->env.http, &answer);
-    assert_int_equal(
-        dps_register(&f->dps, &f->keys, "SharedAccessSignature x", on_answer, &r, NULL, NULL),
-        EDGE_OK);
+    assert_int_equal(dps_register(&f->dps, &f->keys, TOKEN("SharedAccessSignature x"), on_answer,
+                                  &r, NULL, NULL),
+                     EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.kind, DPS_ASSIGNING);
     assert_string_equal(r.answer.operation_id, "4.dd");
@@ -105,7 +106,7 @@ static void test_poll_on_the_wire(void **state) {
     f->dps.endpoint = "https://127.0.0.1:8443/";
     f->dps.registration_id = "a/b c$@:=";
     fake_http_queue_status(f->env.http, 200, "{\"status\":\"disabled\"}");
-    assert_int_equal(dps_operation(&f->dps, "4.dd~:x", "token", on_answer, &r, NULL, NULL),
+    assert_int_equal(dps_operation(&f->dps, "4.dd~:x", TOKEN("token"), on_answer, &r, NULL, NULL),
                      EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.kind, DPS_DISABLED);
@@ -118,6 +119,72 @@ static void test_poll_on_the_wire(void **state) {
     assert_null(call->body);
 }
 
+/* Symmetric key and certificate: the body names the device and nothing else; a certificate stands
+ * instead of the token. */
+static void test_register_without_tpm(void **state) {
+    struct fixture *f = *state;
+    const struct http_client_identity identity = {SLICE_LIT("CHAIN"), SLICE_LIT("KEY")};
+    const struct proof proofs[] = {{.token = "SharedAccessSignature x"}, {.identity = &identity}};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(proofs); i++) {
+        struct result r = {0};
+        fake_http_queue_status(f->env.http, 202,
+                               "{\"operationId\":\"4\",\"status\":\"assigning\"}");
+        assert_int_equal(dps_register(&f->dps, NULL, &proofs[i], on_answer, &r, NULL, NULL),
+                         EDGE_OK);
+        fake_loop_run();
+        assert_int_equal(r.answer.kind, DPS_ASSIGNING);
+        const struct fake_http_call *call = fake_http_call_last(f->env.http);
+        assert_string_equal(call->body, "{\"registrationId\":\"Dev-01\"}");
+        assert_int_equal(strstr(call->headers, "Authorization: ") != NULL, i == 0);
+        assert_int_equal(call->cert_pem != NULL, i == 1);
+        /* A 401 now is no challenge. */
+        fake_http_queue_status(f->env.http, 401, "{\"authenticationKey\":\"YmxvYg==\"}");
+        assert_int_equal(dps_operation(&f->dps, "4", &proofs[i], on_answer, &r, NULL, NULL),
+                         EDGE_OK);
+        fake_loop_run();
+        assert_int_equal(r.answer.kind, DPS_REFUSED);
+        call = fake_http_call_last(f->env.http);
+        assert_int_equal(call->cert_pem != NULL, i == 1);
+    }
+    assert_string_equal(fake_http_call_last(f->env.http)->key_pem, "KEY");
+}
+
+static void test_lookup_on_the_wire(void **state) {
+    struct fixture *f = *state;
+    struct result r = {0};
+    fake_http_queue_status(f->env.http, 200,
+                           "{\"registrationId\":\"Dev-01\",\"status\":\"assigned\","
+                           "\"assignedHub\":\"h.example\",\"deviceId\":\"d\"}");
+    assert_int_equal(dps_lookup(&f->dps, NULL, TOKEN("t"), on_answer, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.answer.kind, DPS_ASSIGNED);
+    assert_string_equal(r.answer.hub, "h.example");
+    const struct fake_http_call *call = fake_http_call_last(f->env.http);
+    assert_string_equal(call->method, "POST");
+    assert_string_equal(call->url,
+                        "https://global.azure-devices-provisioning.net/0ne00000000/registrations/"
+                        "Dev-01?api-version=2021-06-01");
+    assert_string_equal(call->body, "{\"registrationId\":\"Dev-01\"}");
+    fake_http_queue_status(f->env.http, 401, "{\"authenticationKey\":\"YmxvYiBieXRlcw==\"}");
+    assert_int_equal(dps_lookup(&f->dps, &f->keys, NULL, on_answer, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.answer.kind, DPS_CHALLENGE);
+    assert_non_null(strstr(fake_http_call_last(f->env.http)->body, "\"tpm\""));
+}
+
+static void test_hint_for_the_clock(void **state) {
+    struct fixture *f = *state;
+    struct result r = {0};
+    const struct fake_http_answer answer = {.status = 401, .date = "Wed, 15 Nov 2023 22:13:20 GMT"};
+    fake_http_queue(f->env.http, &answer);
+    assert_int_equal(dps_operation(&f->dps, "4", TOKEN("t"), on_answer, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(f->env.wall.hint_cnt, 1);
+    assert_int_equal(f->env.wall.hint_wall_s, 1700086400);
+    assert_int_equal(r.answer.kind, DPS_REFUSED);
+    assert_non_null(strstr(edge_error_text(&r.answer.err), "behind"));
+}
+
 static void test_date_needs_tls(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
@@ -126,7 +193,7 @@ static void test_date_needs_tls(void **state) {
                                             .no_tls = true,
                                             .retry_after = "999999"};
     fake_http_queue(f->env.http, &answer);
-    assert_int_equal(dps_operation(&f->dps, "4", "t", on_answer, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(dps_operation(&f->dps, "4", TOKEN("t"), on_answer, &r, NULL, NULL), EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.answer.date_wall_s, 0);
     assert_int_equal(r.answer.retry_after_ms, DPS_RETRY_AFTER_MAX_MS);
@@ -140,7 +207,8 @@ static void test_transport_failures(void **state) {
         struct result r = {0};
         const struct fake_http_answer answer = {.code = codes[i]};
         fake_http_queue(f->env.http, &answer);
-        assert_int_equal(dps_operation(&f->dps, "4", "t", on_answer, &r, NULL, NULL), EDGE_OK);
+        assert_int_equal(dps_operation(&f->dps, "4", TOKEN("t"), on_answer, &r, NULL, NULL),
+                         EDGE_OK);
         fake_loop_run();
         assert_int_equal(r.cnt, 1);
         assert_int_equal(r.answer.kind, DPS_TRANSIENT);
@@ -156,18 +224,23 @@ static void test_refused_calls(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
     struct hsm_attestation none = {0};
+    assert_int_equal(dps_register(&f->dps, NULL, NULL, on_answer, &r, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(dps_lookup(&f->dps, NULL, TOKEN(NULL), on_answer, &r, NULL, NULL),
+                     EDGE_INVALID);
     assert_int_equal(dps_register(&f->dps, &none, NULL, on_answer, &r, NULL, NULL), EDGE_INVALID);
     none = f->keys;
     none.ek_len = HSM_PUBLIC_MAX + 1;
     assert_int_equal(dps_register(&f->dps, &none, NULL, on_answer, &r, NULL, NULL), EDGE_INVALID);
-    assert_int_equal(dps_operation(&f->dps, "", "t", on_answer, &r, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(dps_operation(&f->dps, "", TOKEN("t"), on_answer, &r, NULL, NULL),
+                     EDGE_INVALID);
     assert_int_equal(dps_operation(&f->dps, "4", NULL, on_answer, &r, NULL, NULL), EDGE_INVALID);
     fake_http_refuse(f->env.http, EDGE_BUSY);
     assert_int_equal(dps_register(&f->dps, &f->keys, NULL, on_answer, &r, NULL, NULL), EDGE_BUSY);
     char huge[6000];
     memset(huge, 'a', sizeof(huge) - 1);
     huge[sizeof(huge) - 1] = '\0';
-    assert_int_equal(dps_operation(&f->dps, huge, "t", on_answer, &r, NULL, NULL), EDGE_RANGE);
+    assert_int_equal(dps_operation(&f->dps, huge, TOKEN("t"), on_answer, &r, NULL, NULL),
+                     EDGE_RANGE);
     fake_loop_run();
     assert_int_equal(r.cnt, 0);
     assert_int_equal(fake_http_call_cnt(f->env.http), 0);
@@ -177,7 +250,8 @@ static void test_cancel(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
     struct op op;
-    assert_int_equal(dps_register(&f->dps, &f->keys, "t", on_answer, &r, &op, NULL), EDGE_OK);
+    assert_int_equal(dps_register(&f->dps, &f->keys, TOKEN("t"), on_answer, &r, &op, NULL),
+                     EDGE_OK);
     fake_loop_run();
     assert_int_equal(r.cnt, 0);
     op_cancel(loop_ops(f->env.loop), op);
@@ -214,7 +288,7 @@ static enum edge_code torture(void *data) {
     fake_loop_run();
     fake_http_forget(f->env.http);
     fake_http_queue_status(f->env.http, 200, bodies[1]);
-    codes[1] = dps_operation(&f->dps, "4", "t", on_answer, &r[1], NULL, &err);
+    codes[1] = dps_operation(&f->dps, "4", TOKEN("t"), on_answer, &r[1], NULL, &err);
     fake_loop_run();
     fake_http_forget(f->env.http);
     for (size_t i = 0; i < 2; i++) {
@@ -237,6 +311,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_first_leg_on_the_wire, setup, teardown),
         cmocka_unit_test_setup_teardown(test_second_leg_on_the_wire, setup, teardown),
         cmocka_unit_test_setup_teardown(test_poll_on_the_wire, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_register_without_tpm, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lookup_on_the_wire, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hint_for_the_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_date_needs_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transport_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_calls, setup, teardown),

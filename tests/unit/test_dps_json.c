@@ -56,6 +56,90 @@ static void test_register_body(void **state) {
     buf_clear(&out);
 }
 
+static void test_register_body_without_tpm(void **state) {
+    (void)state;
+    struct buf out;
+    buf_init(&out, 1024);
+    assert_int_equal(dps_json_register(&dps, NULL, &out, NULL), EDGE_OK);
+    assert_string_equal(buf_cstr(&out), "{\"registrationId\":\"Dev-01\"}");
+    buf_clear(&out);
+}
+
+static void test_lookup(void **state) {
+    (void)state;
+    struct dps_answer a =
+        read_text(DPS_JSON_LOOKUP, 200,
+                  "{\"status\":\"assigned\",\"assignedHub\":\"h.example\",\"deviceId\":\"d\","
+                  "\"substatus\":\"initialAssignment\",\"tpm\":{\"authenticationKey\":\"%\"}}");
+    assert_int_equal(a.kind, DPS_ASSIGNED);
+    assert_string_equal(a.hub, "h.example");
+    assert_string_equal(a.device_id, "d");
+    assert_string_equal(a.substatus, "initialAssignment");
+    assert_int_equal(a.blob.len, 0);
+    a = read_text(DPS_JSON_LOOKUP, 200,
+                  "{\"status\":\"assigned\",\"registrationState\":{\"assignedHub\":\"h\","
+                  "\"deviceId\":\"d\"}}");
+    assert_int_equal(a.kind, DPS_ASSIGNED);
+    a = read_text(DPS_JSON_LOOKUP, 200, "{\"status\":\"unassigned\",\"operationId\":\"a b\"}");
+    assert_int_equal(a.kind, DPS_ASSIGNING);
+    assert_string_equal(a.operation_id, "");
+    a = read_text(DPS_JSON_LOOKUP, 200, "{\"status\":\"disabled\"}");
+    assert_int_equal(a.kind, DPS_DISABLED);
+    a = read_text(DPS_JSON_LOOKUP, 200, "{\"status\":\"failed\",\"errorCode\":400208}");
+    assert_int_equal(a.kind, DPS_FAILED);
+    assert_int_equal(a.error_code, 400208);
+    a = read_text(DPS_JSON_LOOKUP, 200, "{\"status\":\"assigned\"}");
+    assert_int_equal(a.kind, DPS_TRANSIENT);
+    a = read_text(DPS_JSON_LOOKUP, 404, "{\"errorCode\":404201}");
+    assert_int_equal(a.kind, DPS_NOT_FOUND);
+    assert_text(&a, "has never registered");
+    a = read_text(DPS_JSON_LOOKUP, 401, "{\"authenticationKey\":\"YmxvYiBieXRlcw==\"}");
+    assert_int_equal(a.kind, DPS_REFUSED);
+    a = read_text(DPS_JSON_LOOKUP_CHALLENGE, 401, "{\"authenticationKey\":\"YmxvYiBieXRlcw==\"}");
+    assert_int_equal(a.kind, DPS_CHALLENGE);
+    a = read_text(DPS_JSON_LOOKUP_CHALLENGE, 200,
+                  "{\"status\":\"assigned\",\"assignedHub\":\"h\",\"deviceId\":\"d\"}");
+    assert_int_equal(a.kind, DPS_TRANSIENT);
+    assert_text(&a, "without a challenge");
+}
+
+/* A page of somebody in between is neither a challenge nor a refusal nor an assignment; JSON that
+ * is called something else is JSON. */
+static void test_wrong_content_type(void **state) {
+    (void)state;
+    static const struct {
+        enum dps_json_leg leg;
+        int status;
+        enum dps_kind kind;
+    } cases[] = {{DPS_JSON_CHALLENGE, 401, DPS_CHALLENGE},
+                 {DPS_JSON_REGISTER, 200, DPS_ASSIGNED},
+                 {DPS_JSON_OPERATION, 200, DPS_ASSIGNED},
+                 {DPS_JSON_LOOKUP, 200, DPS_ASSIGNED}};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(cases); i++) {
+        struct reply reply = {
+            .status = cases[i].status,
+            .body = SLICE_LIT("{\"authenticationKey\":\"YmxvYiBieXRlcw==\",\"status\":\"assigned\","
+                              "\"registrationState\":{\"assignedHub\":\"h\",\"deviceId\":\"d\"}}"),
+            .content_type = SLICE_LIT("text/html"),
+            .now_wall_s = NOW};
+        struct dps_answer a;
+        read_reply(cases[i].leg, &reply, &a);
+        assert_int_equal(a.kind, cases[i].kind);
+        /* Cut off, it is nothing. */
+        for (size_t len = reply.body.len - 1; len > 0; len--) {
+            reply.body.len = len;
+            read_reply(cases[i].leg, &reply, &a);
+            assert_int_equal(a.kind, DPS_TRANSIENT);
+            assert_int_equal(a.code, EDGE_PROTO);
+        }
+        reply.body = SLICE_LIT("<html>sign in</html>");
+        read_reply(cases[i].leg, &reply, &a);
+        assert_int_equal(a.kind, DPS_TRANSIENT);
+        assert_int_equal(a.code, EDGE_PROTO);
+        assert_text(&a, "content type");
+    }
+}
+
 static void test_challenge(void **state) {
     (void)state;
     const char *body =
@@ -363,6 +447,9 @@ static void test_long_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_register_body),
+        cmocka_unit_test(test_register_body_without_tpm),
+        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_wrong_content_type),
         cmocka_unit_test(test_challenge),
         cmocka_unit_test(test_challenge_damaged),
         cmocka_unit_test(test_not_enrolled),

@@ -46,9 +46,9 @@ static int setup(void **state) {
     static struct fixture f;
     f = (struct fixture){0};
     cloud_env_init(&f.env);
-    assert_int_equal(hub_new(f.env.loop, f.env.http, f.env.worker, f.env.hsm, &f.hub, NULL),
+    assert_int_equal(hub_new(&f.env.cloud, &f.hub, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f.hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 1, NULL),
                      EDGE_OK);
-    assert_int_equal(hub_set_identity(f.hub, "hub.example", "dev-01", 1, NULL), EDGE_OK);
     assert_int_equal(secret_copy(&f.primary, "0123456789abcdef0123456789abcdef", 32, NULL),
                      EDGE_OK);
     assert_int_equal(secret_copy(&f.secondary, "ABCDEF0123456789ABCDEF0123456789", 32, NULL),
@@ -167,17 +167,17 @@ static void test_identity(void **state) {
     struct result r = {0};
     struct hub *hub;
     struct edge_error err;
-    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &hub, NULL),
-                     EDGE_OK);
+    assert_int_equal(hub_new(&f->env.cloud, &hub, NULL), EDGE_OK);
     assert_int_equal(hub_list(hub, on_answer, &r, NULL, &err), EDGE_RETRY);
-    assert_int_equal(hub_set_identity(hub, "no/host", "d", 1, NULL), EDGE_INVALID);
-    assert_int_equal(hub_set_identity(hub, "host", "..", 1, NULL), EDGE_INVALID);
-    assert_int_equal(hub_set_identity(hub, NULL, NULL, 1, NULL), EDGE_INVALID);
+    assert_int_equal(hub_set_identity(hub, "no/host", "d", CLOUD_ENV_KEY, 1, NULL), EDGE_INVALID);
+    assert_int_equal(hub_set_identity(hub, "host", "..", CLOUD_ENV_KEY, 1, NULL), EDGE_INVALID);
+    assert_int_equal(hub_set_identity(hub, NULL, NULL, CLOUD_ENV_KEY, 1, NULL), EDGE_INVALID);
     assert_int_equal(hub_list(hub, on_answer, &r, NULL, &err), EDGE_RETRY);
     assert_int_equal(r.cnt, 0);
     /* A request in flight keeps the identity it began with. */
     assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
-    assert_int_equal(hub_set_identity(f->hub, "other.example:8443", "dev-02", 1, NULL), EDGE_OK);
+    assert_int_equal(
+        hub_set_identity(f->hub, "other.example:8443", "dev-02", CLOUD_ENV_KEY, 1, NULL), EDGE_OK);
     fake_http_queue_status(f->env.http, 200, "[]");
     fake_loop_run();
     assert_call(f, "GET", URL VERSION, AUTHORIZATION ACCEPT, NULL);
@@ -274,6 +274,279 @@ static void test_cancel_at_every_step(void **state) {
     }
 }
 
+/* --- Who we are, and what the hub thinks of it --- */
+
+struct verdicts {
+    unsigned accepted_cnt;
+    unsigned refused_cnt;
+    uint64_t serial;
+    enum hub_kind kind;
+    const struct result *waiting; /* must not have its answer yet */
+};
+
+static void on_verdict(void *data, bool accepted, const struct hub_answer *answer) {
+    struct verdicts *v = data;
+    v->accepted_cnt += accepted ? 1 : 0;
+    v->refused_cnt += accepted ? 0 : 1;
+    v->serial = answer->identity_serial;
+    v->kind = answer->kind;
+    if (v->waiting != NULL) {
+        assert_int_equal(v->waiting->cnt, 0);
+    }
+}
+
+/* The answer to hub_list (module NULL) or hub_get when the hub answers so, to each try. */
+static struct result ask(struct fixture *f, const char *module, int status, const char *body) {
+    struct result r = {0};
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, status, body);
+    fake_http_queue_status(f->env.http, status, body);
+    assert_int_equal(module != NULL ? hub_get(f->hub, module, on_answer, &r, NULL, NULL)
+                                    : hub_list(f->hub, on_answer, &r, NULL, NULL),
+                     EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.cnt, 1);
+    return r;
+}
+
+static void test_verdicts(void **state) {
+    struct fixture *f = *state;
+    struct verdicts v = {0};
+    hub_on_verdict(f->hub, on_verdict, &v);
+    (void)ask(f, NULL, 500, "");
+    (void)ask(f, NULL, 429, "");
+    (void)ask(f, "m", 404, "{}");
+    assert_int_equal(v.accepted_cnt + v.refused_cnt, 0);
+    (void)ask(f, NULL, 200, "[]");
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.accepted_cnt, 1);
+    assert_int_equal(v.serial, 1);
+    /* Each refusal is told, and the first success after it. */
+    (void)ask(f, NULL, 401, "");
+    (void)ask(f, "m", 403, "");
+    (void)ask(f, NULL, 404, "");
+    struct result r = ask(f, "m", 404, "{\"Message\":\"ErrorCode:DeviceNotFound;x\"}");
+    assert_true(r.answer.is_device_unknown);
+    assert_int_equal(v.refused_cnt, 4);
+    assert_int_equal(v.accepted_cnt, 1);
+    (void)ask(f, NULL, 200, "[]");
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.accepted_cnt, 2);
+    /* Another identity has to be accepted anew, the same one set again has not. */
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 1, NULL),
+                     EDGE_OK);
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.accepted_cnt, 2);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 9, NULL),
+                     EDGE_OK);
+    r = ask(f, NULL, 200, "[]");
+    assert_int_equal(r.answer.identity_serial, 9);
+    assert_int_equal(v.accepted_cnt, 3);
+    assert_int_equal(v.serial, 9);
+    /* A key that cannot sign any more is as bad as a refused one; a busy store is not. */
+    fake_hsm_fail(f->env.hsm, 1, EDGE_DENIED);
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.refused_cnt, 5);
+    assert_int_equal(v.kind, HUB_LOCAL);
+    fake_hsm_fail(f->env.hsm, 1, EDGE_BUSY);
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.refused_cnt, 5);
+    hub_on_verdict(f->hub, NULL, NULL);
+    (void)ask(f, NULL, 401, "");
+}
+
+/* An answer to the identity before says nothing good about this one. */
+static void test_verdict_of_the_past(void **state) {
+    struct fixture *f = *state;
+    struct verdicts v = {0};
+    struct result r = {0};
+    hub_on_verdict(f->hub, on_verdict, &v);
+    v.waiting = &r;
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-02", CLOUD_ENV_KEY, 2, NULL),
+                     EDGE_OK);
+    fake_http_queue_status(f->env.http, 200, "[]");
+    fake_loop_run();
+    assert_int_equal(v.accepted_cnt, 0);
+    v.waiting = NULL;
+    (void)ask(f, NULL, 200, "[]");
+    assert_int_equal(v.accepted_cnt, 1);
+    /* A late refusal of the old one carries its serial, and this one stays accepted. */
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-03", CLOUD_ENV_KEY, 3, NULL),
+                     EDGE_OK);
+    fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 403, "");
+    fake_loop_run();
+    assert_int_equal(v.refused_cnt, 1);
+    assert_int_equal(v.serial, 2);
+}
+
+static void test_second_try_after_401(void **state) {
+    struct fixture *f = *state;
+    struct verdicts v = {0};
+    struct result r = {0};
+    const struct hub_module_spec spec = {.module_id = "tempSensor", .managed_by = "IotEdge"};
+    const struct fake_http_answer refusal = {
+        .status = 401, .body = "", .date = "Wed, 15 Nov 2023 22:13:20 GMT"};
+    hub_on_verdict(f->hub, on_verdict, &v);
+    f->env.wall.takes_hints = true;
+    fake_http_queue(f->env.http, &refusal);
+    fake_http_queue_status(f->env.http, 200,
+                           cloud_env_module("tempSensor", "9", "IotEdge", "none"));
+    assert_int_equal(hub_create(f->hub, &spec, on_answer, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.cnt, 1);
+    assert_int_equal(r.answer.kind, HUB_OK);
+    assert_int_equal(v.refused_cnt, 0);
+    assert_int_equal(v.accepted_cnt, 1);
+    assert_int_equal(fake_http_call_cnt(f->env.http), 2);
+    const struct fake_http_call *first = fake_http_call_get(f->env.http, 0);
+    const struct fake_http_call *second = fake_http_call_get(f->env.http, 1);
+    assert_string_equal(first->body, second->body);
+    assert_string_equal(first->url, second->url);
+    assert_non_null(strstr(first->headers, "&se=1700000900\n"));
+    assert_non_null(strstr(second->headers, "&se=1700087300\n"));
+    assert_int_equal(f->env.wall.hint_cnt, 1);
+    /* The second 401 counts; with the clock corrected, it is not the clock's fault. */
+    fake_http_forget(f->env.http);
+    fake_http_queue(f->env.http, &refusal);
+    fake_http_queue(f->env.http, &refusal);
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.cnt, 2);
+    assert_int_equal(r.answer.kind, HUB_REFUSED);
+    assert_int_equal(v.refused_cnt, 1);
+    assert_int_equal(fake_http_call_cnt(f->env.http), 2);
+    assert_null(strstr(edge_error_text(&r.answer.err), "ahead of"));
+}
+
+/* When no second token can be had, that is the answer. */
+static void test_second_token_fails(void **state) {
+    struct fixture *f = *state;
+    struct verdicts v = {0};
+    struct result r = {0};
+    hub_on_verdict(f->hub, on_verdict, &v);
+    fake_http_queue_status(f->env.http, 401, "");
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+    (void)fake_loop_step();
+    (void)fake_loop_step();
+    f->env.wall.is_wrong = true;
+    fake_loop_run();
+    assert_int_equal(r.answer.kind, HUB_LOCAL);
+    assert_int_equal(r.answer.err.code, EDGE_RETRY);
+    assert_non_null(strstr(edge_error_text(&r.answer.err), STUB_WALL_TEXT));
+    assert_int_equal(v.refused_cnt, 0);
+    struct edge_error err;
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, &err), EDGE_RETRY);
+    assert_string_equal(edge_error_text(&err), STUB_WALL_TEXT);
+}
+
+static void renew(struct device_cert *dc) {
+    dc->version += dc->get_cnt == 2 ? 1 : 0;
+}
+
+/* A request under way holds its certificate, whatever becomes of the identity meanwhile. */
+static void test_certificate_is_held_as_long_as_it_is_used(void **state) {
+    struct fixture *f = *state;
+    struct result r = {0};
+    const struct proof_source from = {.kind = PROOF_CERT, .cert = &f->env.cert};
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", &from, 2, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", &from, 3, NULL), EDGE_OK);
+    assert_int_equal(f->env.cert.kept, 1);
+    assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 4, NULL),
+                     EDGE_OK);
+    assert_int_equal(f->env.cert.kept, 1);
+    f->env.cert.fail = EDGE_PARSE;
+    fake_loop_run();
+    assert_int_equal(r.answer.kind, HUB_LOCAL);
+    assert_int_equal(f->env.cert.kept, 0);
+}
+
+/* tpm-dps.md 5.3: a certificate, and no token beside it. */
+static void test_certificate(void **state) {
+    struct fixture *f = *state;
+    struct verdicts v = {0};
+    const struct proof_source from = {.kind = PROOF_CERT, .cert = &f->env.cert};
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", &from, 2, NULL), EDGE_OK);
+    hub_on_verdict(f->hub, on_verdict, &v);
+    f->env.wall.is_wrong = true;
+    struct result r = ask(f, NULL, 200, "[]");
+    assert_int_equal(r.answer.kind, HUB_OK);
+    assert_int_equal(r.answer.identity_serial, 2);
+    assert_call(f, "GET", URL VERSION, ACCEPT, NULL);
+    assert_string_equal(fake_http_call_last(f->env.http)->cert_pem, "CHAIN");
+    assert_string_equal(fake_http_call_last(f->env.http)->key_pem, "KEY");
+    assert_int_equal(fake_hsm_sign_cnt(f->env.hsm), 0);
+    /* The same certificate once more is of no use; another one is tried. */
+    r = ask(f, NULL, 401, "{\"Message\":\"go away\"}");
+    assert_int_equal(r.answer.kind, HUB_REFUSED);
+    assert_string_equal(r.answer.said, "go away");
+    assert_int_equal(fake_http_call_cnt(f->env.http), 1);
+    f->env.cert.get_cnt = 0;
+    f->env.cert.on_get = renew;
+    r = ask(f, NULL, 401, "");
+    assert_int_equal(r.answer.kind, HUB_REFUSED);
+    assert_int_equal(fake_http_call_cnt(f->env.http), 2);
+    assert_int_equal(v.refused_cnt, 2);
+    f->env.cert.fail = EDGE_PARSE;
+    r = ask(f, NULL, 200, "[]");
+    assert_int_equal(r.answer.kind, HUB_LOCAL);
+    assert_int_equal(r.answer.err.code, EDGE_PARSE);
+}
+
+static void test_bad_sources(void **state) {
+    struct fixture *f = *state;
+    const struct proof_source bad[] = {{.kind = PROOF_KEY}, {.kind = PROOF_CERT}};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(bad); i++) {
+        assert_int_equal(hub_set_identity(f->hub, "other.example", "d", &bad[i], 5, NULL),
+                         EDGE_INVALID);
+    }
+    /* Nothing has changed. */
+    (void)ask(f, NULL, 200, "[]");
+    assert_call(f, "GET", URL VERSION, AUTHORIZATION ACCEPT, NULL);
+}
+
+static void test_wrong_content_type(void **state) {
+    struct fixture *f = *state;
+    static const char *const bodies[] = {"[]", "<html>"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(bodies); i++) {
+        struct result r = {0};
+        const struct fake_http_answer answer = {
+            .status = 200, .body = bodies[i], .content_type = "text/html; charset=utf-8"};
+        fake_http_queue(f->env.http, &answer);
+        assert_int_equal(hub_list(f->hub, on_answer, &r, NULL, NULL), EDGE_OK);
+        fake_loop_run();
+        assert_int_equal(r.answer.kind, i == 0 ? HUB_OK : HUB_TRANSIENT);
+        assert_int_equal(r.answer.err.code, i == 0 ? EDGE_OK : EDGE_PROTO);
+        assert_int_equal(strstr(edge_error_text(&r.answer.err), "content type") != NULL, i == 1);
+    }
+}
+
+static void test_cancel_at_every_step_of_a_second_try(void **state) {
+    struct fixture *f = *state;
+    bool completed = false;
+    for (unsigned steps = 0; !completed; steps++) {
+        assert_true(steps < 12);
+        struct result r = {0};
+        struct op op;
+        fake_http_forget(f->env.http);
+        fake_http_queue_status(f->env.http, 401, "");
+        fake_http_queue_status(f->env.http, 200, "[]");
+        assert_int_equal(hub_list(f->hub, on_answer, &r, &op, NULL), EDGE_OK);
+        for (unsigned i = 0; i < steps; i++) {
+            (void)fake_loop_step();
+        }
+        completed = r.cnt == 1;
+        op_cancel(loop_ops(f->env.loop), op);
+        fake_loop_run();
+        assert_int_equal(r.cnt, 1);
+        assert_int_equal(r.answer.kind, completed ? HUB_OK : HUB_LOCAL);
+        assert_int_equal(r.answer.err.code, completed ? EDGE_OK : EDGE_CANCELED);
+    }
+}
+
 static enum edge_code torture(void *data) {
     struct fixture *f = data;
     struct result r[2] = {{0}};
@@ -282,6 +555,7 @@ static enum edge_code torture(void *data) {
     char body[1024];
     (void)snprintf(body, sizeof(body), "[%s]", cloud_env_module("$edgeAgent", "9", "", "sas"));
     fake_http_forget(f->env.http);
+    fake_http_queue_status(f->env.http, 401, "");
     fake_http_queue_status(f->env.http, 200, body);
     codes[0] = hub_list(f->hub, on_answer, &r[0], NULL, &err);
     fake_loop_run();
@@ -318,6 +592,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_by_stage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_at_every_step, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdict_of_the_past, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_second_try_after_401, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_second_token_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certificate_is_held_as_long_as_it_is_used, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_bad_sources, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_content_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cancel_at_every_step_of_a_second_try, setup, teardown),
         cmocka_unit_test_setup_teardown(test_allocation_torture, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
