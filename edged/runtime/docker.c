@@ -28,6 +28,7 @@ struct docker_job {
         runtime_containers_fn *containers;
         runtime_pids_fn *pids;
         runtime_info_fn *info;
+        runtime_done_fn *plain;
     } done;
     void *data;
 };
@@ -42,7 +43,9 @@ static enum edge_code job_start(struct runtime *rt, struct docker_request *req,
     }
     *own = *job;
     own->docker = d;
-    req->method = "GET";
+    if (req->method == NULL) {
+        req->method = "GET";
+    }
     req->data = own;
     enum edge_code code = docker_engine_send(d->engine, req, ret_op, err);
     if (code != EDGE_OK) {
@@ -214,6 +217,32 @@ static enum edge_code docker_info(struct runtime *rt, runtime_info_fn *done, voi
     return job_start(rt, &req, &job, ret_op, err);
 }
 
+static void on_remove(void *data, enum edge_code code, struct slice body,
+                      const struct edge_error *err) {
+    struct docker_job *job = data;
+    (void)body;
+    if (code == EDGE_NOT_FOUND) {
+        code = EDGE_OK;
+    }
+    job->done.plain(job->data, code, code == EDGE_OK ? NULL : err);
+    free(job);
+}
+
+static enum edge_code docker_remove(struct runtime *rt, const char *id_or_name,
+                                    runtime_done_fn *done, void *data, struct op *ret_op,
+                                    struct edge_error *err) {
+    char path[RUNTIME_NAME_MAX + 64];
+    (void)snprintf(path, sizeof(path), "/containers/%s?v=false&force=true", id_or_name);
+    struct docker_job job = {.done.plain = done, .data = data};
+    struct docker_request req = {
+        .method = "DELETE",
+        .path = path,
+        .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
+        .on_done = on_remove,
+    };
+    return job_start(rt, &req, &job, ret_op, err);
+}
+
 static void docker_close(struct runtime *rt, void (*closed)(void *data), void *data) {
     struct docker *d = (struct docker *)rt;
     if (d->events != NULL) {
@@ -234,6 +263,7 @@ static const struct runtime_ops docker_ops = {
     .inspect = docker_inspect,
     .top = docker_top,
     .info = docker_info,
+    .remove = docker_remove,
     .close = docker_close,
     .free = docker_free,
 };

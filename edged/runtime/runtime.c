@@ -31,6 +31,14 @@ enum edge_code runtime_get_info(struct runtime *rt, runtime_info_fn *done, void 
     return rt->ops->info(rt, done, data, ret_op, err);
 }
 
+enum edge_code runtime_remove(struct runtime *rt, const char *id_or_name, runtime_done_fn *done,
+                              void *data, struct op *ret_op, struct edge_error *err) {
+    if (!runtime_is_name(slice_str(id_or_name))) {
+        return edge_set(err, EDGE_INVALID, "not the name of a container");
+    }
+    return rt->ops->remove(rt, id_or_name, done, data, ret_op, err);
+}
+
 void runtime_close(struct runtime *rt, void (*closed)(void *data), void *data) {
     rt->ops->close(rt, closed, data);
 }

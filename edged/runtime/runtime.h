@@ -57,6 +57,7 @@ typedef void runtime_pids_fn(void *data, enum edge_code code, const pid_t *pids,
                              const struct edge_error *err);
 typedef void runtime_info_fn(void *data, enum edge_code code, const struct runtime_info *info,
                              const struct edge_error *err);
+typedef void runtime_done_fn(void *data, enum edge_code code, const struct edge_error *err);
 /* id is NULL for CONNECTED and LOST. */
 typedef void runtime_event_fn(void *data, enum runtime_event event, const char *id);
 
@@ -72,6 +73,8 @@ struct runtime_ops {
                           void *data, struct op *ret_op, struct edge_error *err);
     enum edge_code (*info)(struct runtime *rt, runtime_info_fn *done, void *data, struct op *ret_op,
                            struct edge_error *err);
+    enum edge_code (*remove)(struct runtime *rt, const char *id_or_name, runtime_done_fn *done,
+                             void *data, struct op *ret_op, struct edge_error *err);
     void (*close)(struct runtime *rt, void (*closed)(void *data), void *data);
     void (*free)(struct runtime *rt);
 };
@@ -93,6 +96,10 @@ enum edge_code runtime_top(struct runtime *rt, const char *id_or_name, runtime_p
                            void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code runtime_get_info(struct runtime *rt, runtime_info_fn *done, void *data,
                                 struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+/* Removes a container, running or not; its volumes stay. One that is not there counts as removed.
+ * CONFLICT while somebody else is removing it. */
+enum edge_code runtime_remove(struct runtime *rt, const char *id_or_name, runtime_done_fn *done,
+                              void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
 /* Ends everything (callbacks run with CANCELED), then closed() runs; then runtime_free. */
 void runtime_close(struct runtime *rt, void (*closed)(void *data), void *data);

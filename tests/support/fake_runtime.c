@@ -18,6 +18,7 @@ enum kind {
     KIND_INSPECT,
     KIND_TOP,
     KIND_INFO,
+    KIND_REMOVE,
 };
 
 struct call {
@@ -29,6 +30,7 @@ struct call {
         runtime_containers_fn *containers;
         runtime_pids_fn *pids;
         runtime_info_fn *info;
+        runtime_done_fn *plain;
     } done;
     void *data;
     struct op op;
@@ -109,6 +111,13 @@ static enum edge_code fake_info(struct runtime *rt, runtime_info_fn *done, void 
     return call_start(rt, &c, ret_op, err);
 }
 
+static enum edge_code fake_remove(struct runtime *rt, const char *name, runtime_done_fn *done,
+                                  void *data, struct op *ret_op, struct edge_error *err) {
+    struct call c = {.kind = KIND_REMOVE, .done.plain = done, .data = data};
+    assert_true(slice_to_array(slice_str(name), c.name, sizeof(c.name)));
+    return call_start(rt, &c, ret_op, err);
+}
+
 static void fake_close(struct runtime *rt, void (*closed)(void *data), void *data) {
     struct fake_runtime *f = (struct fake_runtime *)rt;
     f->fail = EDGE_CANCELED;
@@ -125,6 +134,7 @@ static const struct runtime_ops ops = {
     .inspect = fake_inspect,
     .top = fake_top,
     .info = fake_info,
+    .remove = fake_remove,
     .close = fake_close,
     .free = fake_free,
 };
@@ -220,7 +230,7 @@ static enum edge_code code_of(const struct call *c, size_t at) {
 }
 
 static void answer(const struct call *c) {
-    const struct fake_runtime *f = c->fake;
+    struct fake_runtime *f = c->fake;
     static const struct runtime_info info = {.os_type = "linux", .architecture = "x86_64"};
     size_t at = find(f, c->name);
     struct edge_error err = {0};
@@ -242,6 +252,12 @@ static void answer(const struct call *c) {
         break;
     case KIND_INFO:
         c->done.info(c->data, code, ok ? &info : NULL, &err);
+        break;
+    case KIND_REMOVE:
+        if (ok && at != SIZE_MAX) {
+            fake_runtime_remove(f, c->name);
+        }
+        c->done.plain(c->data, code, ok ? NULL : &err);
         break;
     }
 }

@@ -120,6 +120,11 @@ static void on_info(void *data, enum edge_code code, const struct runtime_info *
     }
 }
 
+static void on_removed(void *data, enum edge_code code, const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+}
+
 static struct op inspect(const char *name) {
     struct op op;
     assert_int_equal(runtime_inspect(rt, name, on_containers, NULL, &op, NULL), EDGE_OK);
@@ -170,6 +175,29 @@ static void test_choice(void **state) {
             fail_msg("%s, %s: %d '%s'", rows[i].api, rows[i].min, (int)code, chosen);
         }
     }
+}
+
+static void test_remove(void **state) {
+    static const struct {
+        int status;
+        enum edge_code code;
+    } rows[] = {
+        {204, EDGE_OK},      {404, EDGE_OK},     {409, EDGE_CONFLICT},
+        {400, EDGE_INVALID}, {500, EDGE_REMOTE},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(runtime_remove(rt, ID_A, on_removed, NULL, NULL, NULL), EDGE_OK);
+        if (i == 0) {
+            negotiate(V141);
+        }
+        assert_string_equal(fake_transport_url(0),
+                            "DELETE http://localhost/v1.41/containers/" ID_A "?v=false&force=true");
+        fake_transport_answer(0, rows[i].status, rows[i].code == EDGE_OK ? "" : "{}");
+        assert_int_equal(got.calls, i + 1);
+        assert_int_equal(got.code, rows[i].code);
+    }
+    assert_int_equal(runtime_remove(rt, "../info", on_removed, NULL, NULL, NULL), EDGE_INVALID);
 }
 
 static void test_calls_wait_for_one_negotiation(void **state) {
@@ -552,6 +580,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_choice),
         TEST(test_calls_wait_for_one_negotiation),
+        TEST(test_remove),
         TEST(test_list),
         TEST(test_top_of_docker),
         TEST(test_top_of_podman),

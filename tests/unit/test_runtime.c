@@ -26,6 +26,13 @@ static enum edge_code count_top(struct runtime *rt, const char *name, runtime_pi
     return EDGE_OK;
 }
 
+static enum edge_code count_remove(struct runtime *rt, const char *name, runtime_done_fn *done,
+                                   void *data, struct op *ret_op, struct edge_error *err) {
+    (void)rt, (void)name, (void)done, (void)data, (void)ret_op, (void)err;
+    calls++;
+    return EDGE_OK;
+}
+
 static void test_names(void **state) {
     static const char *const good[] = {"a", "edgeAgent", "a.b_c-d", "0", "a..", "A-"};
     static const char *const bad[] = {"",    ".",   "..",       "-a",         "_a",
@@ -48,15 +55,18 @@ static void test_names(void **state) {
 
 /* No implementation ever sees a name that would change the meaning of a path. */
 static void test_bad_names_do_not_pass(void **state) {
-    static const struct runtime_ops ops = {.inspect = count_inspect, .top = count_top};
+    static const struct runtime_ops ops = {
+        .inspect = count_inspect, .top = count_top, .remove = count_remove};
     struct runtime rt = {.ops = &ops};
     (void)state;
     assert_int_equal(runtime_inspect(&rt, "../info", NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_top(&rt, "a/json?x=", NULL, NULL, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(runtime_remove(&rt, "a?x=", NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(calls, 0);
     assert_int_equal(runtime_inspect(&rt, "a", NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_top(&rt, "a", NULL, NULL, NULL, NULL), EDGE_OK);
-    assert_int_equal(calls, 2);
+    assert_int_equal(runtime_remove(&rt, "a", NULL, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(calls, 3);
     runtime_free(NULL);
 }
 
