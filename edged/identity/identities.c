@@ -91,6 +91,9 @@ static void on_updated(void *data, const struct hub_answer *answer) {
         memcpy(f->generation_id, answer->modules[0].generation_id, HUB_GENERATION_MAX + 1);
         code = start_derive(f, &err);
     } else {
+        if (answer->kind == HUB_OK) {
+            module_keys_leave_legacy(f->ids->keys, f->module_id);
+        }
         flow_finish(f, answer);
         return;
     }

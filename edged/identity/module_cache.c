@@ -195,6 +195,19 @@ void module_cache_drop(struct module_cache *c) {
     loop_timer_stop(c->timer);
 }
 
+bool module_cache_is_of(const struct module_cache_key *key, struct slice module) {
+    return slice_eq(slice_make(key->bytes + 1, key->module_len), module);
+}
+
+void module_cache_drop_module(struct module_cache *c, struct slice module) {
+    list_for_each (pos, tmp, &c->lru) {
+        struct module_cache_entry *e = LIST_ENTRY(pos, struct module_cache_entry, node);
+        if (module_cache_is_of(&e->key, module)) {
+            entry_remove(c, e);
+        }
+    }
+}
+
 size_t module_cache_cnt(const struct module_cache *c) {
     return map_cnt(c->map);
 }

@@ -49,6 +49,9 @@ struct module_cache_entry *module_cache_put(struct module_cache *c,
 void module_cache_unref(struct module_cache_entry *e);
 
 void module_cache_drop(struct module_cache *c);
+/* The keys of the module with exactly this name. */
+void module_cache_drop_module(struct module_cache *c, struct slice module);
+bool module_cache_is_of(const struct module_cache_key *key, struct slice module);
 size_t module_cache_cnt(const struct module_cache *c);
 
 #endif

@@ -6,7 +6,9 @@
 #include "identity/module_key.h"
 
 #include "base/list.h"
+#include "base/log.h"
 #include "identity/module_cache.h"
+#include "identity/module_legacy.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@ struct module_keys {
     struct worker *worker;
     struct hsm *hsm;
     struct module_cache *cache;
+    struct module_legacy legacy;
     bool keeps; /* lifetime is not 0 */
     struct list flights;
     size_t flight_cnt;
@@ -42,6 +45,8 @@ struct flight {
     size_t live_cnt; /* waiters that have not been cancelled */
     struct hsm *hsm;
     struct context context;
+    uint64_t legacy_generation; /* 0: the key is ours */
+    struct module_legacy_context legacy_context;
     struct secret secret;
     enum edge_code code;
     struct edge_error err;
@@ -118,6 +123,7 @@ enum edge_code module_keys_new(struct loop *l, struct worker *w, struct hsm *h, 
 void module_keys_free(struct module_keys *k) {
     if (k != NULL) {
         module_cache_free(k->cache);
+        module_legacy_clear(&k->legacy);
         free(k);
     }
 }
@@ -138,10 +144,45 @@ void module_keys_drop(struct module_keys *k) {
     }
 }
 
+void module_keys_set_legacy(struct module_keys *k, uint64_t generation) {
+    if (generation != k->legacy.generation) {
+        module_legacy_set(&k->legacy, generation);
+        module_keys_drop(k);
+    }
+}
+
+static void drop_module(struct module_keys *k, struct slice module) {
+    module_cache_drop_module(k->cache, module);
+    list_for_each (pos, tmp, &k->flights) {
+        struct flight *f = LIST_ENTRY(pos, struct flight, node);
+        f->is_closed = f->is_closed || module_cache_is_of(&f->key, module);
+    }
+}
+
+void module_keys_leave_legacy(struct module_keys *k, const char *module_id) {
+    struct edge_error err = {0};
+    struct slice module = slice_str(module_id);
+    if (module_id == NULL) {
+        module_keys_set_legacy(k, 0);
+    } else if (module_legacy_generation(&k->legacy, module) != 0) {
+        if (module_legacy_leave(&k->legacy, module, &err) != EDGE_OK) {
+            log_warn("Module %s goes on with its old key until all modules have new ones: %s",
+                     log_quote_str(module_id), edge_error_text(&err));
+            return;
+        }
+        drop_module(k, module);
+    }
+}
+
 static void flight_run(void *data) {
     struct flight *f = data;
-    f->code =
-        hsm_root_derive(f->hsm, slice_make(f->context.bytes, f->context.len), &f->secret, &f->err);
+    struct slice context = slice_make(f->context.bytes, f->context.len);
+    if (f->legacy_generation != 0) {
+        f->code = module_legacy_sign(f->hsm, f->legacy_generation, &f->legacy_context, &f->secret,
+                                     &f->err);
+    } else {
+        f->code = hsm_root_derive(f->hsm, context, &f->secret, &f->err);
+    }
 }
 
 static void waiter_finish(struct waiter *w, enum edge_code code, struct mac_key *key,
@@ -259,8 +300,16 @@ static size_t flights_of_module(const struct module_keys *k, const struct module
     return cnt;
 }
 
-static enum edge_code flight_start(struct module_keys *k, const struct module_cache_key *key,
-                                   const struct context *context, module_key_done_fn *done,
+/* What the worker derives the key from. */
+static enum edge_code flight_prepare(struct flight *f, const struct module_key_id *id,
+                                     struct edge_error *err) {
+    f->legacy_generation = module_legacy_generation(&f->keys->legacy, id->module);
+    enum edge_code code = context_build(id, &f->context, err);
+    return code == EDGE_OK ? module_legacy_context(id, &f->legacy_context, err) : code;
+}
+
+static enum edge_code flight_start(struct module_keys *k, const struct module_key_id *id,
+                                   const struct module_cache_key *key, module_key_done_fn *done,
                                    void *data, struct op *ret_op, struct edge_error *err) {
     if (k->flight_cnt >= MODULE_KEY_IN_FLIGHT_MAX) {
         return edge_set(err, EDGE_BUSY, "too many module keys are being derived");
@@ -275,10 +324,12 @@ static enum edge_code flight_start(struct module_keys *k, const struct module_ca
     f->keys = k;
     f->key = *key;
     f->hsm = k->hsm;
-    f->context = *context;
     list_init(&f->waiters);
     struct op op = OP_NONE;
-    enum edge_code code = flight_join(f, done, data, &op, err);
+    enum edge_code code = flight_prepare(f, id, err);
+    if (code == EDGE_OK) {
+        code = flight_join(f, done, data, &op, err);
+    }
     if (code != EDGE_OK) {
         free(f);
         return code;
@@ -318,7 +369,7 @@ enum edge_code module_keys_derive(struct module_keys *k, const struct module_key
     if (f != NULL) {
         return flight_join(f, done, data, ret_op, err);
     }
-    return flight_start(k, &key, &context, done, data, ret_op, err);
+    return flight_start(k, id, &key, done, data, ret_op, err);
 }
 
 static void pair_run(void *data) {

@@ -4,8 +4,10 @@
  *
  *   K = HMAC(root, LP("edged module key 1") || LP(module id) || LP(key id) || LP(generation id))
  *
- * LP(x) is a 32 bit big-endian length and the bytes, so that no two modules share an input. Loop
- * thread only.
+ * LP(x) is a 32 bit big-endian length and the bytes, so that no two modules share an input.
+ *
+ * On a device taken over from release 1.1 the hub still holds that release's keys: until it has
+ * ours, signatures are made with them (module_legacy.h). Loop thread only.
  */
 #ifndef IDENTITY_MODULE_KEY_H
 #define IDENTITY_MODULE_KEY_H
@@ -69,6 +71,16 @@ enum edge_code module_keys_pair(struct module_keys *k, struct slice module, stru
 /* Forgets every cached key, as after a change of the root; derivations in flight are handed out but
  * not cached. */
 void module_keys_drop(struct module_keys *k);
+
+/* From now on module_keys_derive answers with the keys of release 1.1, derived from this identity
+ * key, for every module that has not left; 0: none, as at first. A change drops all cached keys and
+ * forgets who left. module_keys_pair always gives ours: it is what the hub is told. */
+void module_keys_set_legacy(struct module_keys *k, uint64_t generation);
+
+/* The hub has our keys of this module now: its cached keys are dropped, and the next ones are ours.
+ * NULL: of all modules, the old derivation is over. Without legacy keys it does nothing. A module
+ * that memory is too short to remember stays with the old keys until all leave. */
+void module_keys_leave_legacy(struct module_keys *k, const char *module_id);
 
 /* Keys in the cache. */
 size_t module_keys_cnt(const struct module_keys *k);

@@ -29,8 +29,7 @@ struct job {
     const char *state_dir;
     struct reconcile_state wanted; /* root filled by the load */
     bool is_same;                  /* the saved state is the wanted one */
-    bool is_damaged;
-    char aside[128];
+    struct edge_error damage;      /* of the saved state; code OK: none */
     enum edge_code code;
     struct edge_error err;
 };
@@ -53,7 +52,6 @@ struct reconcile {
     char hub[HUB_HOST_MAX + 1]; /* as last asked for; job.wanted follows when a sequence begins */
     char device_id[HUB_ID_MAX + 1];
     bool need_proof;
-    bool has_proof;  /* on_device_key(true) has been said */
     bool is_restart; /* begin anew when the step in flight has ended */
     bool is_stopping;
     uint8_t root[HSM_FINGERPRINT_LEN]; /* the one that tasks were done for */
@@ -157,19 +155,14 @@ static void save(struct reconcile *r) {
     }
 }
 
-/* The hub said whether it takes the device's key. False when the caller must not go on. */
-static bool prove(struct reconcile *r, const struct hub_answer *answer, bool is_refused) {
-    if (is_refused) {
-        r->phase = PHASE_IDLE;
-        forget_tasks(r);
-        r->events.on_device_key(r->events.data, false, answer);
+/* The hub does not take the device's own credential: only another one can help, and with it comes
+ * the next start. */
+static bool is_refused(struct reconcile *r, const struct hub_answer *answer) {
+    if (!hub_answer_is_device_refused(answer)) {
         return false;
     }
-    if (answer->kind == HUB_OK && !r->has_proof) {
-        r->has_proof = true;
-        r->events.on_device_key(r->events.data, true, answer);
-        return !is_interrupted(r);
-    }
+    r->phase = PHASE_IDLE;
+    forget_tasks(r);
     return true;
 }
 
@@ -185,7 +178,7 @@ static void task_failed(struct reconcile *r, const struct hub_answer *answer) {
 static void on_updated(void *data, const struct hub_answer *answer) {
     struct reconcile *r = data;
     struct task *task = &r->tasks[r->current];
-    if (is_interrupted(r) || !prove(r, answer, hub_answer_is_key_refused(answer))) {
+    if (is_interrupted(r) || is_refused(r, answer)) {
         return;
     }
     switch (answer->kind) {
@@ -275,8 +268,7 @@ static enum edge_code plan(struct reconcile *r, const struct hub_answer *answer,
 
 static void on_listed(void *data, const struct hub_answer *answer) {
     struct reconcile *r = data;
-    bool is_refused = hub_answer_is_key_refused(answer) || answer->kind == HUB_NOT_FOUND;
-    if (is_interrupted(r) || !prove(r, answer, is_refused)) {
+    if (is_interrupted(r) || is_refused(r, answer)) {
         return;
     }
     if (answer->kind != HUB_OK) {
@@ -303,8 +295,10 @@ static void load_run(void *data) {
     if (job->code != EDGE_OK) {
         return;
     }
-    enum edge_code code = reconcile_state_load(job->state_dir, &saved, job->aside, &err);
-    job->is_damaged = code == EDGE_PARSE;
+    enum edge_code code = reconcile_state_load(job->state_dir, &saved, &err);
+    if (code == EDGE_PARSE) {
+        job->damage = err;
+    }
     job->is_same = code == EDGE_OK && reconcile_state_eq(&saved, &job->wanted);
 }
 
@@ -324,10 +318,8 @@ static void on_loaded(struct reconcile *r, enum edge_code code) {
         forget_tasks(r);
         memcpy(r->root, r->job.wanted.root, sizeof(r->root));
     }
-    if (r->job.is_damaged) {
-        log_warn("File '" RECONCILE_FILE
-                 "' was damaged and is kept as %s; registering all module keys again",
-                 log_quote_str(r->job.aside));
+    if (r->job.damage.code == EDGE_PARSE) {
+        log_warn("Registering all module keys again: %s", edge_error_text(&r->job.damage));
     }
     if (r->job.is_same && !r->need_proof) {
         finish(r);
@@ -353,14 +345,13 @@ static void load_done(void *data, enum edge_code code) {
 static void begin(struct reconcile *r) {
     if (r->is_restart) {
         r->is_restart = false;
-        r->has_proof = false;
         r->updated_cnt = 0;
         forget_tasks(r);
         backoff_reset(&r->backoff);
     }
     memcpy(r->job.wanted.hub, r->hub, sizeof(r->hub));
     memcpy(r->job.wanted.device_id, r->device_id, sizeof(r->device_id));
-    r->job.is_damaged = false;
+    r->job.damage = (struct edge_error){0};
     r->phase = PHASE_BUSY;
     struct edge_error err = {0};
     if (submit(r, load_run, load_done, &err) != EDGE_OK) {

@@ -3,7 +3,8 @@
  * Brings the hub's module keys in line with our root: when the root's fingerprint, the hub or the
  * device id differ from those of the last success (kept in a state file), every module identity
  * with symmetric keys or without any gets the keys derived now. Otherwise the hub is not asked.
- * Retries with backoff until done, or until the hub refuses the device; containers are never
+ * Retries with backoff until done. When the hub refuses the device, nothing more is tried until the
+ * next reconcile_start; who wants to know listens with hub_on_verdict. Containers are never
  * touched. Loop thread only.
  */
 #ifndef IDENTITY_RECONCILE_H
@@ -22,10 +23,6 @@ struct reconcile;
 
 /* Called on the loop, never from within reconcile_start or reconcile_stop. They may call both. */
 struct reconcile_events {
-    /* The hub accepted (true: with the first success after reconcile_start) or refused (false: 401,
-     * 403, or it does not know the device) the device's own key. After a refusal nothing more is
-     * tried until the next reconcile_start. */
-    void (*on_device_key)(void *data, bool accepted, const struct hub_answer *answer);
     /* All module identities carry our keys; cnt were updated, 0 when nothing had changed. */
     void (*on_done)(void *data, unsigned cnt);
     void *data;
@@ -38,7 +35,7 @@ enum edge_code reconcile_new(struct loop *l, struct worker *w, struct hsm *h,
                              struct edge_error *err) EDGE_NODISCARD;
 
 /* (Re)starts for an identity, which the hub client (hub_set_identity) has already. need_proof: make
- * at least one hub call even if nothing changed, because the device key is new and unproven.
+ * at least one hub call even if nothing changed, because the credential is new and unproven.
  * Errors: INVALID (names, or after reconcile_stop). */
 enum edge_code reconcile_start(struct reconcile *r, const char *hub_host, const char *device_id,
                                bool need_proof, struct edge_error *err) EDGE_NODISCARD;

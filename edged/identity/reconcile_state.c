@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and writes the state file. Losing it costs one round of updates that change nothing, so a
- * damaged one is set aside and treated as absent.
+ * Reads and writes the state file, which has no checksum. Losing it costs one round of updates that
+ * change nothing, so a damaged one is set aside and treated as absent.
  */
 #include "identity/reconcile_state.h"
 
 #include "base/b64.h"
-#include "base/fs.h"
+#include "base/checked.h"
 #include "base/json.h"
 #include "identity/reconcile.h"
 
@@ -92,41 +92,23 @@ enum edge_code reconcile_state_parse(struct slice text, struct reconcile_state *
     return code;
 }
 
+static enum edge_code decode(struct slice text, void *ret, struct edge_error *err) {
+    enum edge_code code = reconcile_state_parse(text, ret, err);
+    return code == EDGE_NOT_FOUND ? EDGE_PARSE : code;
+}
+
 enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret,
-                                    char ret_aside[128], struct edge_error *err) {
-    int fd EDGE_CLEANUP(edge_cleanup_fd) = -1;
-    struct buf text;
-    buf_init(&text, RECONCILE_STATE_MAX);
-    enum edge_code code = fs_dir_open(dir, false, 0700, &fd, err);
-    if (code == EDGE_OK) {
-        code = fs_read_private(fd, RECONCILE_FILE, &text, err);
-    }
-    if (code == EDGE_OK) {
-        code = reconcile_state_parse(buf_slice(&text), ret, err);
-        if (code != EDGE_OK && code != EDGE_NOMEM) {
-            struct edge_error aside_err = {0};
-            ret_aside[0] = '\0';
-            if (fs_set_aside(fd, RECONCILE_FILE, ret_aside, 128, &aside_err) != EDGE_OK) {
-                ret_aside[0] = '\0';
-            }
-            code = edge_set(err, EDGE_PARSE, "file '" RECONCILE_FILE "' is damaged");
-        }
-    }
-    buf_clear(&text);
-    return code;
+                                    struct edge_error *err) {
+    return checked_load(dir, RECONCILE_FILE, RECONCILE_STATE_MAX, decode, ret, err);
 }
 
 enum edge_code reconcile_state_save(const char *dir, const struct reconcile_state *state,
                                     struct edge_error *err) {
-    int fd EDGE_CLEANUP(edge_cleanup_fd) = -1;
     struct buf text;
     buf_init(&text, RECONCILE_STATE_MAX);
     enum edge_code code = reconcile_state_format(state, &text, err);
     if (code == EDGE_OK) {
-        code = fs_dir_open(dir, true, 0700, &fd, err);
-    }
-    if (code == EDGE_OK) {
-        code = fs_write_atomic(fd, RECONCILE_FILE, buf_slice(&text), err);
+        code = checked_save(dir, RECONCILE_FILE, buf_slice(&text), err);
     }
     buf_clear(&text);
     return code;

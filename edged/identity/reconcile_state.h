@@ -21,10 +21,10 @@ struct reconcile_state {
 
 bool reconcile_state_eq(const struct reconcile_state *a, const struct reconcile_state *b);
 
-/* Errors: NOT_FOUND; PARSE for a damaged file, which has then been set aside under the name in
- * *ret_aside; IO, DENIED, NOMEM. */
+/* Errors: NOT_FOUND; PARSE for a damaged file, which has then been set aside, with its new name in
+ * the text; IO, DENIED, NOMEM. */
 enum edge_code reconcile_state_load(const char *dir, struct reconcile_state *ret,
-                                    char ret_aside[128], struct edge_error *err) EDGE_NODISCARD;
+                                    struct edge_error *err) EDGE_NODISCARD;
 enum edge_code reconcile_state_save(const char *dir, const struct reconcile_state *state,
                                     struct edge_error *err) EDGE_NODISCARD;
 

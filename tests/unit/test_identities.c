@@ -44,9 +44,9 @@ static int setup(void **state) {
     struct fixture *f = &fixture;
     *f = (struct fixture){0};
     cloud_env_init(&f->env);
-    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &f->hub, NULL),
+    assert_int_equal(hub_new(&f->env.cloud, &f->hub, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 1, NULL),
                      EDGE_OK);
-    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", 1, NULL), EDGE_OK);
     assert_int_equal(module_keys_new(f->env.loop, f->env.worker, f->env.hsm, 60, &f->keys, NULL),
                      EDGE_OK);
     f->ids = (struct identities){.hub = f->hub, .keys = f->keys, .loop = f->env.loop};
@@ -175,12 +175,16 @@ static void test_create_failures(void **state) {
     } cases[] = {{401, HUB_REFUSED}, {404, HUB_NOT_FOUND}, {429, HUB_THROTTLED},
                  {400, HUB_INVALID}, {500, HUB_TRANSIENT}, {412, HUB_STALE}};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(cases); i++) {
+        /* A 401 is asked about twice, the second time with a fresh token. */
+        const size_t cnt = cases[i].status == 401 ? 2 : 1;
         fake_http_forget(f->env.http);
         queue(f, cases[i].status, "");
+        queue(f, cases[i].status, "");
         assert_int_equal(create(f, NULL).answer.kind, cases[i].kind);
-        assert_int_equal(fake_http_call_cnt(f->env.http), 1);
+        assert_int_equal(fake_http_call_cnt(f->env.http), cnt);
         fake_http_forget(f->env.http);
         queue(f, 409, "");
+        queue(f, cases[i].status, "");
         queue(f, cases[i].status, "");
         enum hub_kind kind = cases[i].kind == HUB_NOT_FOUND ? HUB_CONFLICT : cases[i].kind;
         assert_int_equal(create(f, NULL).answer.kind, kind);
@@ -242,6 +246,48 @@ static void test_update(void **state) {
     assert_string_equal(r.first.generation_id, "2");
 }
 
+static void on_key(void *data, enum edge_code code, struct mac_key *key,
+                   const struct edge_error *err) {
+    (void)err;
+    *(bool *)data = code == EDGE_OK && key != NULL;
+}
+
+/* Whether the module's key comes from our root now. */
+static bool signs_with_ours(struct fixture *f) {
+    static const struct module_key_id id = {SLICE_LIT("tempSensor"), SLICE_LIT("primary"),
+                                            SLICE_LIT(GENERATION)};
+    bool has_key = false;
+    unsigned before = fake_hsm_derive_cnt(f->env.hsm);
+    module_keys_drop(f->keys);
+    assert_int_equal(module_keys_derive(f->keys, &id, on_key, &has_key, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_true(has_key);
+    return fake_hsm_derive_cnt(f->env.hsm) != before;
+}
+
+/* On a device taken over from release 1.1 a module signs with its old key until the hub has said
+ * that it holds the new one, whoever asked for that. */
+static void test_old_key_ends_with_the_update(void **state) {
+    struct fixture *f = *state;
+    struct result r = {0};
+    module_keys_set_legacy(f->keys, 1);
+    assert_false(signs_with_ours(f));
+    queue(f, 400, "");
+    assert_int_equal(
+        identities_update(&f->ids, "tempSensor", GENERATION, NULL, on_answer, &r, NULL, NULL),
+        EDGE_OK);
+    fake_loop_run();
+    assert_int_not_equal(r.answer.kind, HUB_OK);
+    assert_false(signs_with_ours(f));
+    queue(f, 200, cloud_env_module("tempSensor", GENERATION, "", "sas"));
+    assert_int_equal(
+        identities_update(&f->ids, "tempSensor", GENERATION, NULL, on_answer, &r, NULL, NULL),
+        EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.answer.kind, HUB_OK);
+    assert_true(signs_with_ours(f));
+}
+
 static void test_list_and_delete(void **state) {
     struct fixture *f = *state;
     struct result r = {0};
@@ -279,8 +325,7 @@ static void test_bad_arguments(void **state) {
     assert_int_equal(identities_create(&f->ids, "m", longer, on_answer, &r, NULL, NULL),
                      EDGE_INVALID);
     struct hub *fresh;
-    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &fresh, NULL),
-                     EDGE_OK);
+    assert_int_equal(hub_new(&f->env.cloud, &fresh, NULL), EDGE_OK);
     f->ids.hub = fresh;
     assert_int_equal(identities_create(&f->ids, "m", NULL, on_answer, &r, NULL, NULL), EDGE_RETRY);
     fake_loop_run();
@@ -357,6 +402,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_create_failures, setup, teardown),
         cmocka_unit_test_setup_teardown(test_create_key_store_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_update, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_key_ends_with_the_update, setup, teardown),
         cmocka_unit_test_setup_teardown(test_list_and_delete, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_at_every_step, setup, teardown),

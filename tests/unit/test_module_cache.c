@@ -128,6 +128,24 @@ static void test_bound_in_all(void **state) {
     assert_false(has(f, "m1", "primary", "1"));
 }
 
+/* By its exact name, unlike the bound. */
+static void test_drop_of_one_module(void **state) {
+    struct fixture *f = *state;
+    put(f, "a", "primary", "1");
+    put(f, "a", "secondary", "2");
+    put(f, "$a", "primary", "1");
+    put(f, "ab", "primary", "1");
+    module_cache_drop_module(f->cache, SLICE_LIT("none"));
+    assert_int_equal(module_cache_cnt(f->cache), 4);
+    module_cache_drop_module(f->cache, SLICE_LIT("a"));
+    assert_int_equal(module_cache_cnt(f->cache), 2);
+    assert_true(has(f, "$a", "primary", "1"));
+    assert_true(has(f, "ab", "primary", "1"));
+    module_cache_drop_module(f->cache, SLICE_LIT("$a"));
+    module_cache_drop_module(f->cache, SLICE_LIT("ab"));
+    assert_int_equal(fake_loop_active_timers(), 0);
+}
+
 static void test_replacing(void **state) {
     struct fixture *f = *state;
     put(f, "m", "primary", "1");
@@ -183,6 +201,7 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(test_bound_in_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replacing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drop_of_one_module, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expiry_on_use, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timer_runs_only_while_there_are_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reference_outlives_the_cache_entry, setup, teardown),

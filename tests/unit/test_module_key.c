@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "identity/module_key.h"
 
+#include "base/log.h"
 #include "base/mac.h"
 #include "support/alloc_fail.h"
 #include "support/cloud_env.h"
@@ -21,6 +22,10 @@ static const char primary_hex[] =
 static const char secondary_hex[] =
     "e370c92b4edc602dd86c5c5bd607d779dcb03fc4f84c403df68e222f028bbee6";
 static const char hello_hex[] = "3c6954c05f52dfa675cd781a3877b2aae5a198b2ff3600c3aae7484ed736cdc2";
+
+/* The same module on a device of release 1.1 with the identity key 0x40 to 0x5f. */
+static const char legacy_hello_hex[] =
+    "df6df26b72e722989163298fb5207a83760466f4ccde2463b5c926e81621db76";
 
 struct fixture {
     struct cloud_env env;
@@ -455,6 +460,109 @@ static void test_reentry_from_the_callback(void **state) {
     assert_string_equal(r.hex, hello_hex);
 }
 
+static void derive_into(struct fixture *f, const struct module_key_id *id, struct result *r) {
+    memset(r, 0, sizeof(*r));
+    assert_int_equal(module_keys_derive(f->keys, id, on_key, r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r->code, EDGE_OK);
+}
+
+/* The device of release 1.1: identity key 0x40 to 0x5f, as in the reference vector. */
+static void test_legacy_until_the_module_leaves(void **state) {
+    struct fixture *f = *state;
+    static const struct module_key_id other = {SLICE_LIT("other"), SLICE_LIT("primary"),
+                                               SLICE_LIT("636463636967581550")};
+    struct result r, other_old, other_new;
+    derive_into(f, &other, &other_new);
+    module_keys_set_legacy(f->keys, 1);
+    assert_int_equal(module_keys_cnt(f->keys), 0);
+    derive_into(f, &sensor, &r);
+    assert_string_equal(r.hex, legacy_hello_hex);
+    derive_into(f, &other, &other_old);
+    assert_string_not_equal(other_old.hex, other_new.hex);
+    assert_int_equal(fake_hsm_derive_cnt(f->env.hsm), 1);
+    assert_int_equal(module_keys_cnt(f->keys), 2);
+    /* The same again changes nothing. */
+    module_keys_set_legacy(f->keys, 1);
+    assert_non_null(module_keys_cached(f->keys, &sensor));
+    /* What goes to the hub is ours meanwhile. */
+    struct result pair = {0};
+    assert_int_equal(
+        module_keys_pair(f->keys, sensor.module, sensor.generation, on_pair, &pair, NULL, NULL),
+        EDGE_OK);
+    fake_loop_run();
+    assert_string_equal(pair.hex, primary_hex);
+
+    module_keys_leave_legacy(f->keys, "tempSensor");
+    assert_null(module_keys_cached(f->keys, &sensor));
+    assert_non_null(module_keys_cached(f->keys, &other));
+    derive_into(f, &sensor, &r);
+    assert_string_equal(r.hex, hello_hex);
+    module_keys_leave_legacy(f->keys, "tempSensor");
+    assert_non_null(module_keys_cached(f->keys, &sensor));
+
+    module_keys_leave_legacy(f->keys, NULL);
+    assert_int_equal(module_keys_cnt(f->keys), 0);
+    derive_into(f, &other, &r);
+    assert_string_equal(r.hex, other_new.hex);
+    module_keys_leave_legacy(f->keys, NULL);
+    module_keys_leave_legacy(f->keys, "other");
+    assert_non_null(module_keys_cached(f->keys, &other));
+}
+
+/* An old key on its way when the module leaves is handed out, but neither kept nor shared. */
+static void test_leaving_during_a_derivation(void **state) {
+    struct fixture *f = *state;
+    struct result r[2] = {{0}};
+    module_keys_set_legacy(f->keys, 1);
+    fake_worker_hold(true);
+    assert_int_equal(module_keys_derive(f->keys, &sensor, on_key, &r[0], NULL, NULL), EDGE_OK);
+    module_keys_leave_legacy(f->keys, "tempSensor");
+    assert_int_equal(module_keys_derive(f->keys, &sensor, on_key, &r[1], NULL, NULL), EDGE_OK);
+    fake_worker_hold(false);
+    fake_loop_run();
+    assert_string_equal(r[0].hex, legacy_hello_hex);
+    assert_string_equal(r[1].hex, hello_hex);
+    assert_int_equal(module_keys_cnt(f->keys), 1);
+    derive_into(f, &sensor, &r[0]);
+    assert_string_equal(r[0].hex, hello_hex);
+}
+
+static void test_legacy_key_that_is_gone(void **state) {
+    struct fixture *f = *state;
+    struct result r = {0};
+    module_keys_set_legacy(f->keys, 7);
+    assert_int_equal(module_keys_derive(f->keys, &sensor, on_key, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.code, EDGE_NOT_FOUND);
+    assert_int_equal(module_keys_cnt(f->keys), 0);
+}
+
+static enum edge_code torture_legacy(void *data) {
+    struct fixture *f = data;
+    struct result r = {.is_look_only = true};
+    module_keys_set_legacy(f->keys, 1);
+    enum edge_code code = module_keys_derive(f->keys, &sensor, on_key, &r, NULL, NULL);
+    fake_loop_run();
+    assert_int_equal(r.cnt, code == EDGE_OK ? 1 : 0);
+    module_keys_leave_legacy(f->keys, "tempSensor");
+    module_keys_leave_legacy(f->keys, NULL);
+    assert_int_equal(module_keys_cnt(f->keys), 0);
+    return code == EDGE_OK ? r.code : code;
+}
+
+static void quiet(void *data, enum log_level level, const char *line) {
+    (void)data;
+    (void)level;
+    (void)line;
+}
+
+static void test_allocation_torture_of_legacy(void **state) {
+    log_set_sink(quiet, NULL);
+    assert_true(alloc_fail_torture(torture_legacy, *state) > 4);
+    log_set_sink(NULL, NULL);
+}
+
 static enum edge_code torture(void *data) {
     struct fixture *f = data;
     struct result r = {.is_look_only = true};
@@ -534,6 +642,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_one_module_cannot_evict_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reentry_from_the_callback, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_legacy_until_the_module_leaves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leaving_during_a_derivation, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_legacy_key_that_is_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_allocation_torture_of_legacy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_allocation_torture, setup, teardown),
         cmocka_unit_test_setup_teardown(test_allocation_torture_of_new, setup, teardown),
         cmocka_unit_test_setup_teardown(test_warm_path_is_cheap, setup, teardown),

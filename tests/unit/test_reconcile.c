@@ -29,6 +29,7 @@ struct fixture {
     unsigned done_cnt;
     unsigned updated;
     unsigned stopped_cnt;
+    uint64_t serial;
     bool stop_at_proof;
     bool restart_at_proof;
     bool restart_at_refusal;
@@ -40,12 +41,16 @@ static void on_stopped(void *data) {
     ((struct fixture *)data)->stopped_cnt++;
 }
 
+/* As the daemon does it for a new identity. */
 static void restart(struct fixture *f, bool need_proof) {
+    assert_int_equal(
+        hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, ++f->serial, NULL),
+        EDGE_OK);
     assert_int_equal(reconcile_start(f->reconcile, "hub.example", "dev-01", need_proof, NULL),
                      EDGE_OK);
 }
 
-static void on_device_key(void *data, bool accepted, const struct hub_answer *answer) {
+static void on_verdict(void *data, bool accepted, const struct hub_answer *answer) {
     struct fixture *f = data;
     assert_int_equal(answer->kind == HUB_OK, accepted);
     f->accepted_cnt += accepted ? 1 : 0;
@@ -78,7 +83,7 @@ static void sink(void *data, enum log_level level, const char *line) {
 }
 
 static void open_reconcile(struct fixture *f) {
-    const struct reconcile_events events = {on_device_key, on_done, f};
+    const struct reconcile_events events = {.on_done = on_done, .data = f};
     assert_int_equal(reconcile_new(f->env.loop, f->env.worker, f->env.hsm, &f->ids, f->dir->path,
                                    &events, &f->reconcile, NULL),
                      EDGE_OK);
@@ -104,11 +109,12 @@ static int setup(void **state) {
     log_set_sink(sink, NULL);
     backoff_set_random(no_jitter, NULL);
     f->dir = tmpdir_new();
-    assert_int_equal(hub_new(f->env.loop, f->env.http, f->env.worker, f->env.hsm, &f->hub, NULL),
+    assert_int_equal(hub_new(&f->env.cloud, &f->hub, NULL), EDGE_OK);
+    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", CLOUD_ENV_KEY, 1, NULL),
                      EDGE_OK);
-    assert_int_equal(hub_set_identity(f->hub, "hub.example", "dev-01", 1, NULL), EDGE_OK);
     assert_int_equal(module_keys_new(f->env.loop, f->env.worker, f->env.hsm, 60, &f->keys, NULL),
                      EDGE_OK);
+    hub_on_verdict(f->hub, on_verdict, f);
     f->ids = (struct identities){.hub = f->hub, .keys = f->keys, .loop = f->env.loop};
     open_reconcile(f);
     *state = f;
@@ -266,12 +272,12 @@ static void test_interrupted_round_goes_on(void **state) {
     assert_int_equal(f->accepted_cnt, 1);
     assert_int_equal(f->done_cnt, 0);
     assert_true(fake_loop_next_timer_ms() >= 60000);
-    assert_true(fake_loop_next_timer_ms() <= 66000);
+    assert_true(fake_loop_next_timer_ms() <= 76000);
     /* Only what is left is updated. */
     queue(f, 200, list_body());
     queue(f, 200, cloud_env_module("tempSensor", "2", "IotEdge", "sas"));
     queue(f, 200, cloud_env_module("$edgeHub", "4", "IotEdge", "sas"));
-    fake_loop_advance(66000);
+    fake_loop_advance(76000);
     assert_int_equal(f->done_cnt, 1);
     assert_int_equal(f->updated, 3);
     assert_int_equal(f->accepted_cnt, 1);
@@ -343,14 +349,18 @@ static void test_refusal_stops(void **state) {
     static const int statuses[] = {401, 403, 404};
     for (size_t i = 0; i < EDGE_ARRAY_LEN(statuses); i++) {
         queue(f, statuses[i], "");
+        if (statuses[i] == 401) {
+            queue(f, 401, ""); /* to the second try with a fresh token */
+        }
         start(f, false);
         assert_int_equal(f->refused_cnt, i + 1);
         assert_int_equal(fake_loop_active_timers(), 0);
     }
     fake_loop_advance(10ull * RECONCILE_RETRY_MAX_MS);
-    assert_int_equal(fake_http_call_cnt(f->env.http), 3);
+    assert_int_equal(fake_http_call_cnt(f->env.http), 4);
     assert_int_equal(f->accepted_cnt, 0);
     queue(f, 200, list_body());
+    queue(f, 401, "");
     queue(f, 401, "");
     start(f, false);
     assert_int_equal(f->accepted_cnt, 1);
@@ -428,6 +438,7 @@ static void test_calls_from_the_events(void **state) {
     assert_int_equal(f->accepted_cnt, 2);
     assert_int_equal(f->done_cnt, 1);
     f->restart_at_refusal = true;
+    queue(f, 401, "");
     queue(f, 401, "");
     queue(f, 200, "[]");
     start(f, true);

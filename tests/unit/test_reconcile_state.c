@@ -76,14 +76,13 @@ static void test_files(void **state) {
     struct tmpdir *dir = *state;
     struct reconcile_state s = sample();
     struct reconcile_state back;
-    char aside[128];
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_NOT_FOUND);
+    assert_int_equal(reconcile_state_load(dir->path, &back, NULL), EDGE_NOT_FOUND);
     assert_int_equal(reconcile_state_save(dir->path, &s, NULL), EDGE_OK);
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_OK);
+    assert_int_equal(reconcile_state_load(dir->path, &back, NULL), EDGE_OK);
     assert_true(reconcile_state_eq(&s, &back));
     s.root[0] = 9;
     assert_int_equal(reconcile_state_save(dir->path, &s, NULL), EDGE_OK);
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_OK);
+    assert_int_equal(reconcile_state_load(dir->path, &back, NULL), EDGE_OK);
     assert_true(reconcile_state_eq(&s, &back));
     assert_int_equal(reconcile_state_save("/dev/null/x", &s, NULL) == EDGE_OK, 0);
 }
@@ -91,30 +90,27 @@ static void test_files(void **state) {
 static void test_damaged_file_is_set_aside(void **state) {
     struct tmpdir *dir = *state;
     struct reconcile_state back;
-    char aside[128] = "";
+    struct edge_error err;
     tmpdir_write(dir, RECONCILE_FILE, "nonsense", 8, 0600);
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_PARSE);
-    assert_non_null(strstr(aside, RECONCILE_FILE ".damaged-"));
-    assert_int_equal(access(tmpdir_join(dir, aside), F_OK), 0);
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_NOT_FOUND);
+    assert_int_equal(reconcile_state_load(dir->path, &back, &err), EDGE_PARSE);
+    assert_non_null(strstr(err.text, RECONCILE_FILE ".damaged-"));
+    assert_int_equal(reconcile_state_load(dir->path, &back, NULL), EDGE_NOT_FOUND);
 }
 
 static enum edge_code torture(void *data) {
     struct tmpdir *dir = data;
     const struct reconcile_state s = sample();
     struct reconcile_state back;
-    char aside[128];
     enum edge_code code = reconcile_state_save(dir->path, &s, NULL);
-    return code == EDGE_OK ? reconcile_state_load(dir->path, &back, aside, NULL) : code;
+    return code == EDGE_OK ? reconcile_state_load(dir->path, &back, NULL) : code;
 }
 
 /* Short memory must not pass for a damaged file. */
 static void test_allocation_torture(void **state) {
     struct tmpdir *dir = *state;
     struct reconcile_state back;
-    char aside[128];
     assert_true(alloc_fail_torture(torture, dir) > 4);
-    assert_int_equal(reconcile_state_load(dir->path, &back, aside, NULL), EDGE_OK);
+    assert_int_equal(reconcile_state_load(dir->path, &back, NULL), EDGE_OK);
 }
 
 int main(void) {
