@@ -1,82 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When to ask for an identity, and what to keep. Loading and saving run on the worker; the
- * structure here is the loop thread's view, which every saving job gets a copy of, so that the
- * order of jobs is the order of states.
+ * When to ask for an identity, and what to keep. The loop thread's view; verdicts of the hub are in
+ * verdict.c, pauses in schedule.c, the worker's part in store.c.
  */
 #include "provisioning/provisioning.h"
 
-#include "base/b64.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mac.h"
-#include "loop/backoff.h"
-#include "provisioning/source.h"
-#include "provisioning/state.h"
+#include "provisioning/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SOON_MIN_MS     2000
-#define SOON_START_MS   10000
-#define SOON_MAX_MS     (30 * 60 * 1000)
-#define RARELY_MIN_MS   30000
-#define RARELY_START_MS 120000
-#define RARELY_MAX_MS   (4 * 60 * 60 * 1000)
-#define NOTE_MAX        512
+#define BUSY_MS 5000
 
-struct provisioning {
-    struct provisioning_deps deps;
-    struct provisioning_events events;
-    struct provisioning_status status;
-    struct state state;
-    struct source *source;
-    struct loop_timer *timer;
-    struct backoff soon;
-    struct backoff rarely;
-    char inputs[STATE_INPUT_LEN];
-    char announced_hub[PROVISIONING_HUB_MAX + 1];
-    char announced_device[PROVISIONING_DEVICE_MAX + 1];
-    uint64_t announced_key; /* generation; 0: none yet */
-    bool loaded;            /* the saved state has been read: nothing is asked before */
-    bool asking;            /* the source runs */
-    bool committing;        /* a new identity is being written, and not announced yet */
-    bool on_previous; /* the previous identity is on trial after the hub refused the current one */
-    unsigned jobs;    /* worker jobs in flight */
-    void (*stopped)(void *data);
-    void *stopped_data;
-};
+int64_t provisioning_now_s(const struct provisioning *p) {
+    return wall_now_s(p->deps.cloud->wall);
+}
 
-struct store_job {
-    struct provisioning *p;
-    struct hsm *hsm;
-    const char *dir;
-    struct state state;
-    char note[NOTE_MAX];
-    bool publish; /* refresh the well-known handle */
-    void (*next)(struct provisioning *p, struct store_job *job);
-    enum edge_code code;
-    struct edge_error err;
-};
-
-static void ask(struct provisioning *p);
-
-static void set_state(struct provisioning *p, enum provisioning_state state) {
-    p->status.state = state;
-    p->status.has_result = p->state.has_current;
-    if (p->state.has_current) {
-        p->status.result = p->on_previous ? p->state.previous : p->state.current;
+const char *provisioning_state_name(enum provisioning_state state) {
+    switch (state) {
+    case PROVISIONING_STARTING:
+        return "starting";
+    case PROVISIONING_TRYING:
+        return "trying";
+    case PROVISIONING_WAITING:
+        return "waiting";
+    case PROVISIONING_CLOCK:
+        return "waiting for the clock";
+    case PROVISIONING_ASSIGNED:
+        return "assigned";
+    case PROVISIONING_STOPPED:
+        break;
     }
-    (void)snprintf(p->status.registration_id, sizeof(p->status.registration_id), "%s",
+    return "stopped";
+}
+
+void provisioning_set_state(struct provisioning *p, enum provisioning_state state) {
+    struct provisioning_status *st = &p->status;
+    st->state = state;
+    st->has_result = p->state.has_current;
+    if (p->state.has_current) {
+        st->result = p->on_previous ? p->state.previous : p->state.current;
+    }
+    st->last_contact_wall_s = p->contact.last_wall_s;
+    st->last_ok_wall_s = p->contact.last_ok_wall_s;
+    st->last_error_wall_s = p->contact.last_error_wall_s;
+    st->legacy_root = p->state.legacy_root;
+    if (!loop_timer_is_active(p->timer)) {
+        st->next_try_wall_s = 0;
+        if (state != PROVISIONING_CLOCK) {
+            st->next_why[0] = '\0';
+        }
+    }
+    (void)snprintf(st->registration_id, sizeof(st->registration_id), "%s",
                    p->source->ops->registration_id(p->source));
     if (p->events.on_status != NULL) {
-        p->events.on_status(p->events.data, &p->status);
+        p->events.on_status(p->events.data, st);
     }
 }
 
-static void maybe_stopped(struct provisioning *p) {
+void provisioning_maybe_stopped(struct provisioning *p) {
     if (p->stopped != NULL && p->jobs == 0 && !p->asking) {
         void (*stopped)(void *data) = p->stopped;
         p->stopped = NULL;
@@ -84,244 +70,304 @@ static void maybe_stopped(struct provisioning *p) {
     }
 }
 
-/* --- Storing, on the worker --- */
+/* --- The key of the configuration --- */
 
-/* Keys that the state does not refer to have no use. Oldest first, so that a cut leaves the newest.
- */
-static void drop_unused(struct store_job *job) {
-    struct hsm_identity keys[HSM_IDENTITY_MAX];
-    size_t cnt = 0;
-    if (hsm_identity_list(job->hsm, keys, &cnt, NULL) != EDGE_OK) {
+static void key_is_stored(struct provisioning *p, uint64_t generation) {
+    struct config_provisioning *cfg = &p->deps.config->provisioning;
+    if (cfg->key.len == 0 || generation == 0) {
         return;
     }
-    for (size_t i = 0; i < cnt; i++) {
-        uint64_t g = keys[i].generation;
-        bool used = (job->state.has_current && g == job->state.current.key_generation) ||
-                    (job->state.has_previous && g == job->state.previous.key_generation);
-        if (!used && hsm_identity_drop(job->hsm, g, &job->err) != EDGE_OK) {
-            (void)snprintf(job->note, sizeof(job->note), "an unused key stays: %s", job->err.text);
-        }
-    }
-}
-
-static void run_load(void *data) {
-    struct store_job *job = data;
-    job->code =
-        state_load(job->dir, job->hsm, &job->state, job->note, sizeof(job->note), &job->err);
-}
-
-static void run_save(void *data) {
-    struct store_job *job = data;
-    job->code = state_save(job->dir, &job->state, &job->err);
-    if (job->code != EDGE_OK) {
-        return;
-    }
-    drop_unused(job);
-    struct edge_error err;
-    if (job->publish &&
-        hsm_identity_publish(job->hsm, job->state.current.key_generation, &err) != EDGE_OK) {
-        (void)snprintf(job->note, sizeof(job->note),
-                       "the handle for other software was not refreshed: %s", err.text);
-    }
-}
-
-static void store_done(void *data, enum edge_code code) {
-    struct store_job *job = data;
-    struct provisioning *p = job->p;
-    p->jobs--;
-    if (code != EDGE_OK) {
-        job->code = edge_set(&job->err, code, "the key store is stopping");
-    }
-    if (job->note[0] != '\0') {
-        log_warn("Provisioning: %s", job->note);
-    }
-    if (p->stopped == NULL && job->next != NULL) {
-        job->next(p, job);
-    } else if (job->code != EDGE_OK) {
-        log_error("Provisioning: %s", edge_error_text(&job->err));
-    }
-    free(job);
-    maybe_stopped(p);
-}
-
-static enum edge_code store(struct provisioning *p, void (*run)(void *data), bool publish,
-                            void (*next)(struct provisioning *p, struct store_job *job),
-                            struct edge_error *err) {
-    struct store_job *job = calloc(1, sizeof(*job));
-    if (job == NULL) {
-        return edge_set(err, EDGE_NOMEM, "out of memory");
-    }
-    job->p = p;
-    job->hsm = p->deps.hsm;
-    job->dir = p->deps.state_dir;
-    job->state = p->state;
-    job->publish = publish;
-    job->next = next;
-    const struct worker_job work = {.run = run, .done = store_done, .data = job, .urgent = true};
-    enum edge_code code = worker_submit(p->deps.worker, &work, NULL, err);
-    if (code != EDGE_OK) {
-        free(job);
-        return code;
-    }
-    p->jobs++;
-    return EDGE_OK;
-}
-
-/* False when it could not even be begun; then nothing is lost either: the key's own file carries
- * hub and device id. */
-static bool save(struct provisioning *p, bool publish,
-                 void (*next)(struct provisioning *p, struct store_job *job)) {
-    struct edge_error err;
-    if (store(p, run_save, publish, next, &err) == EDGE_OK) {
-        return true;
-    }
-    log_error("Provisioning: could not save the result: %s", edge_error_text(&err));
-    return false;
-}
-
-/* --- Announcing --- */
-
-static void announce(struct provisioning *p) {
-    const struct provisioning_result *r = p->on_previous ? &p->state.previous : &p->state.current;
-    bool moved = p->announced_hub[0] != '\0' && (strcmp(p->announced_hub, r->hub) != 0 ||
-                                                 strcmp(p->announced_device, r->device_id) != 0);
-    memcpy(p->announced_hub, r->hub, sizeof(p->announced_hub));
-    memcpy(p->announced_device, r->device_id, sizeof(p->announced_device));
-    p->announced_key = r->key_generation;
-    p->events.on_identity(p->events.data, r, moved);
+    p->source->key_generation = generation;
+    secret_clear(&cfg->key);
+    p->status.key_line = cfg->key_line;
+    log_info("The key in %s:%u is in the key store and can be deleted from the file",
+             log_quote_str(p->deps.config->file), cfg->key_line);
 }
 
 /* --- Asking the source --- */
 
-static void wait(struct provisioning *p, struct backoff *b, uint32_t retry_after_ms) {
-    uint32_t delay = backoff_next(b, retry_after_ms);
-    p->status.next_try_wall_s = clock_wall_s() + delay / 1000;
-    loop_timer_start(p->timer, delay);
-    set_state(p, PROVISIONING_WAITING);
-    log_warn("Provisioning failed: %s; trying again in %" PRIu32 " s%s",
-             edge_error_text(&p->status.last_error), delay / 1000,
-             p->state.has_current ? ", meanwhile the saved identity is used" : "");
+static void settle(struct provisioning *p) {
+    struct contact *c = &p->contact;
+    backoff_reset(&p->soon);
+    backoff_reset(&p->calm);
+    backoff_reset(&p->rarely);
+    edge_error_clear(&p->status.last_error);
+    edge_error_clear(&p->logged);
+    p->reenroll_told = false;
+    c->failures = 0;
+    c->refused = false;
+    c->last_ok_wall_s = provisioning_now_s(p);
+    c->not_before_wall_s = c->floor_wall_s;
+    c->why[0] = '\0';
 }
 
 static void adopt(struct provisioning *p) {
     const struct provisioning_result *r = &p->state.current;
     p->committing = false;
-    backoff_reset(&p->soon);
-    backoff_reset(&p->rarely);
-    edge_error_clear(&p->status.last_error);
-    set_state(p, PROVISIONING_ASSIGNED);
-    announce(p);
-    log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")", log_quote_str(r->hub),
-             log_quote_str(r->device_id), r->key_generation);
+    provisioning_set_state(p, PROVISIONING_ASSIGNED);
+    verdict_announce(p);
+    if (r->credential == PROVISIONING_CERT) {
+        log_info("Assigned to hub %s as device %s (certificate)", log_quote_str(r->hub),
+                 log_quote_str(r->device_id));
+    } else {
+        log_info("Assigned to hub %s as device %s (key generation %" PRIu64 ")",
+                 log_quote_str(r->hub), log_quote_str(r->device_id), r->key_generation);
+    }
 }
 
 static void on_committed(struct provisioning *p, struct store_job *job) {
     if (job->code != EDGE_OK) {
-        log_error("Provisioning: %s; the identity is used all the same, its key file is complete",
+        log_error("Provisioning: %s; the identity is used all the same, its credential is complete",
                   edge_error_text(&job->err));
     }
     adopt(p);
+    provisioning_go_on(p, false);
+}
+
+/* Same hub, same device, same credential: nothing happens, unless the hub had refused it, which is
+ * then asked again. */
+static void confirm_same(struct provisioning *p, bool again) {
+    bool changed = strcmp(p->state.inputs, p->inputs) != 0;
+    memcpy(p->state.inputs, p->inputs, sizeof(p->inputs));
+    if (changed) {
+        (void)store_save(p, false, NULL);
+    } else if (!p->source->ops->is_local) {
+        store_save_contact(p);
+    }
+    provisioning_set_state(p, PROVISIONING_ASSIGNED);
+    log_debug("provisioning: the assignment is what it was");
+    if (again) {
+        p->on_previous = false;
+        verdict_announce(p);
+    }
+}
+
+static void assigned(struct provisioning *p, const struct provisioning_result *r) {
+    bool again = p->refused || p->on_previous;
+    p->refused = false;
+    p->source->renew = false;
+    settle(p);
+    if (p->state.has_current && state_is_same(&p->state.current, r)) {
+        confirm_same(p, again);
+        return;
+    }
+    p->on_previous = false;
+    state_advance(&p->state, r);
+    memcpy(p->state.inputs, p->inputs, sizeof(p->inputs));
+    p->committing = true;
+    if (!store_save(p, true, on_committed)) {
+        adopt(p);
+    }
 }
 
 static void on_outcome(void *data, const struct source_outcome *o) {
     struct provisioning *p = data;
     p->asking = false;
     if (p->stopped != NULL || o->verdict == SOURCE_CANCELED) {
-        maybe_stopped(p);
+        provisioning_maybe_stopped(p);
         return;
     }
-    p->status.last_error = o->err;
-    if (o->verdict != SOURCE_ASSIGNED) {
-        wait(p, o->verdict == SOURCE_REFUSED ? &p->rarely : &p->soon, o->retry_after_ms);
-        return;
+    if (o->key_store != HSM_STATE_UNTRIED) {
+        p->status.key_store = o->key_store;
     }
-    p->on_previous = false;
-    state_advance(&p->state, &o->result);
-    memcpy(p->state.inputs, p->inputs, sizeof(p->inputs));
-    p->committing = true;
-    if (!save(p, true, on_committed)) {
-        adopt(p);
+    switch (o->verdict) {
+    case SOURCE_ASSIGNED:
+        key_is_stored(p, o->result.key_generation);
+        assigned(p, &o->result);
+        break;
+    case SOURCE_TRANSIENT:
+    case SOURCE_REFUSED:
+        schedule_after_answer(p, o);
+        break;
+    case SOURCE_CLOCK:
+        schedule_by_clock(p);
+        break;
+    case SOURCE_LOCAL:
+    case SOURCE_CANCELED:
+        schedule_after_fault(p, &o->err);
+        break;
     }
+    provisioning_go_on(p, o->verdict != SOURCE_ASSIGNED);
 }
 
-static void ask(struct provisioning *p) {
+/* Written before the service is asked: whatever ends this process meanwhile, the next one keeps the
+ * distance. */
+static void note_contact(struct provisioning *p) {
+    struct contact *c = &p->contact;
+    c->last_wall_s = provisioning_now_s(p);
+    c->floor_wall_s = c->last_wall_s + PROVISIONING_SPACING_S;
+    if (c->not_before_wall_s < c->floor_wall_s) {
+        c->not_before_wall_s = c->floor_wall_s;
+    }
+    memcpy(c->inputs, p->inputs, sizeof(c->inputs));
+    store_save_contact(p);
+}
+
+void provisioning_start_asking(struct provisioning *p) {
     struct edge_error err;
-    if (p->asking || p->stopped != NULL) {
+    const struct source_ops *ops = p->source->ops;
+    if (p->asking || p->committing || p->stopped != NULL || !p->loaded) {
         return;
     }
     loop_timer_stop(p->timer);
-    if (p->source->ops->start(p->source, on_outcome, p, &err) != EDGE_OK) {
-        p->status.last_error = err;
-        wait(p, &p->soon, 0);
+    if (ops->needs_clock && wall_get_state(p->deps.cloud->wall) == WALL_UNKNOWN) {
+        schedule_by_clock(p);
+        return;
+    }
+    p->asked_unsure = !wall_is_usable(p->deps.cloud->wall);
+    if (ops->start(p->source, on_outcome, p, &err) != EDGE_OK) {
+        schedule_after_fault(p, &err);
         return;
     }
     p->asking = true;
-    set_state(p, PROVISIONING_TRYING);
+    p->wish[0] = '\0'; /* this run is later than it */
+    if (!ops->is_local) {
+        note_contact(p);
+    }
+    provisioning_set_state(p, PROVISIONING_TRYING);
+}
+
+void provisioning_ask(struct provisioning *p, const char *why) {
+    if (p->stopped != NULL || p->status.state == PROVISIONING_STOPPED) {
+        return;
+    }
+    if (p->asking || p->committing || !p->loaded) {
+        (void)snprintf(p->wish, sizeof(p->wish), "%s", why);
+        return;
+    }
+    uint64_t wait_ms = schedule_floor_ms(p);
+    p->source->renew = true;
+    if (wait_ms == 0) {
+        log_info("Asking for the assignment: %s", why);
+        provisioning_start_asking(p);
+        return;
+    }
+    if (strcmp(p->asked, why) != 0 || !loop_timer_is_active(p->timer)) {
+        (void)snprintf(p->asked, sizeof(p->asked), "%s", why);
+        log_info("Asking for the assignment in %" PRIu64 " s: %s", (wait_ms + 999) / 1000, why);
+    }
+    schedule_plan(p, wait_ms, why);
+    provisioning_set_state(p, p->status.state);
+}
+
+void provisioning_go_on(struct provisioning *p, bool asks_anyway) {
+    char why[sizeof(p->wish)];
+    verdict_go_on(p, asks_anyway);
+    if (p->wish[0] != '\0' && !p->asking && !p->committing) {
+        memcpy(why, p->wish, sizeof(why));
+        p->wish[0] = '\0';
+        provisioning_ask(p, why);
+    }
 }
 
 /* --- Start --- */
 
-static bool must_ask(const struct provisioning *p) {
-    if (!p->state.has_current || strcmp(p->state.inputs, p->inputs) != 0) {
-        return true;
+static uint32_t random_ms(uint32_t span_s) {
+    struct backoff b;
+    backoff_init(&b, 0, span_s * 1000, span_s * 1000);
+    return backoff_next(&b, 0);
+}
+
+/* The first contact after a start. */
+static void plan_first(struct provisioning *p) {
+    const struct config_provisioning *cfg = &p->deps.config->provisioning;
+    const char *why = "first registration";
+    bool changed = strcmp(p->state.inputs, p->inputs) != 0 || p->new_key;
+    uint64_t delay = 0, first = clock_mono_ms();
+    if (p->state.has_current && changed) {
+        why = "the configuration has changed";
+    } else if (p->state.has_current) {
+        if (!cfg->always_reprovision_on_startup && !p->source->ops->is_local) {
+            return;
+        }
+        why = "start-up";
+        delay = p->source->ops->is_local ? 0 : random_ms(cfg->startup_spread_s);
+        first += delay;
     }
-    return p->deps.config->provisioning.always_reprovision_on_startup;
+    if (!p->source->ops->is_local && strcmp(p->contact.inputs, p->inputs) == 0 && !p->new_key) {
+        uint64_t agreed = (uint64_t)schedule_wait_s(p, p->contact.not_before_wall_s) * 1000;
+        if (agreed > delay) {
+            delay = agreed;
+            why = p->contact.why[0] != '\0' ? p->contact.why : why;
+        }
+    }
+    if (delay == 0) {
+        provisioning_start_asking(p);
+        return;
+    }
+    schedule_plan(p, delay, why);
+    p->first_ms = first;
+    provisioning_set_state(p, p->state.has_current ? PROVISIONING_ASSIGNED : PROVISIONING_WAITING);
+    if (!p->state.has_current) {
+        log_info("The service is asked in %" PRIu64 " s: %s", delay / 1000, why);
+    }
+}
+
+/* Where the pauses of the last run ended; another configuration starts afresh. */
+static void resume_contact(struct provisioning *p, const struct contact *c) {
+    p->contact = *c;
+    if (strcmp(c->inputs, p->inputs) != 0) {
+        return;
+    }
+    struct backoff *b = c->refused ? &p->rarely : &p->soon;
+    b->attempt = c->failures;
+    p->calm.attempt = c->refused ? 0 : c->failures;
+    if (c->failures > 0) {
+        (void)edge_set(&p->status.last_error, EDGE_RETRY, "%s", c->last_error);
+    }
 }
 
 static void on_loaded(struct provisioning *p, struct store_job *job) {
+    p->loading = false;
     if (job->code != EDGE_OK) {
-        p->status.last_error = job->err;
-        wait(p, &p->soon, 0);
+        schedule_after_fault(p, &job->err);
         return;
     }
     p->loaded = true;
     backoff_reset(&p->soon);
+    backoff_reset(&p->calm);
+    backoff_reset(&p->rarely);
+    edge_error_clear(&p->status.last_error);
     p->state = job->state;
+    resume_contact(p, &job->contact);
+    key_is_stored(p, job->key_generation);
+    p->source->key_newest = job->key_newest;
+    p->new_key = job->key_generation != 0 && p->state.has_current &&
+                 p->state.current.key_generation != job->key_generation;
     if (p->state.has_current) {
         log_info("Using the saved identity: hub %s, device %s", log_quote_str(p->state.current.hub),
                  log_quote_str(p->state.current.device_id));
-        set_state(p, PROVISIONING_ASSIGNED);
-        announce(p);
-        (void)save(p, false, NULL);
+        provisioning_set_state(p, PROVISIONING_ASSIGNED);
+        verdict_announce(p);
     }
-    if (must_ask(p)) {
-        ask(p);
+    if (p->state.has_current || job->adopted) {
+        (void)store_save(p, false, NULL);
     }
+    plan_first(p);
+    provisioning_go_on(p, false);
 }
 
 static void on_timer(void *data) {
     struct provisioning *p = data;
-    if (p->loaded) {
-        ask(p);
+    if (p->asking) {
+        schedule_plan(p, BUSY_MS, p->status.next_why);
+    } else if (p->loaded) {
+        provisioning_start_asking(p);
     } else if (provisioning_start(p, &p->status.last_error) != EDGE_OK) {
-        wait(p, &p->soon, 0);
+        schedule_after_fault(p, &p->status.last_error);
     }
 }
 
-/* Digest of the configuration that a result depends on: another value calls for another
- * registration. */
-static enum edge_code digest_inputs(const struct edge_config *cfg, char ret[STATE_INPUT_LEN],
-                                    struct edge_error *err) {
-    const struct config_provisioning *c = &cfg->provisioning;
-    uint8_t digest[SHA256_LEN];
-    struct buf text, hex;
-    buf_init(&text, 4096);
-    buf_init(&hex, STATE_INPUT_LEN);
-    enum edge_code code =
-        buf_printf(&text, err, "dps.tpm\n%s\n%s\n%s\n", c->global_endpoint, c->scope_id,
-                   c->registration_id != NULL ? c->registration_id : "");
-    if (code == EDGE_OK) {
-        code = sha256(text.data, text.len, digest, err);
+static enum edge_code new_source(struct provisioning *p, struct edge_error *err) {
+    switch (p->deps.config->provisioning.source) {
+    case CONFIG_SOURCE_MANUAL:
+        return source_manual_new(&p->deps, p->inputs, &p->source, err);
+    case CONFIG_SOURCE_DPS:
+        return source_dps_new(&p->deps, p->inputs, &p->source, err);
+    case CONFIG_SOURCE_EXTERNAL:
+        return source_external_new(&p->deps, p->inputs, &p->source, err);
     }
-    if (code == EDGE_OK) {
-        code = hex_encode(digest, sizeof(digest), &hex, err);
-    }
-    if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), ret, STATE_INPUT_LEN)) {
-        code = edge_set(err, EDGE_INTERNAL, "digest does not fit");
-    }
-    buf_clear(&text);
-    buf_clear(&hex);
-    return code;
+    return edge_set(err, EDGE_INTERNAL, "unknown source of provisioning");
 }
 
 enum edge_code provisioning_new(const struct provisioning_deps *deps,
@@ -334,14 +380,17 @@ enum edge_code provisioning_new(const struct provisioning_deps *deps,
     p->deps = *deps;
     p->events = *events;
     p->status.state = PROVISIONING_STARTING;
-    backoff_init(&p->soon, SOON_MIN_MS, SOON_START_MS, SOON_MAX_MS);
-    backoff_init(&p->rarely, RARELY_MIN_MS, RARELY_START_MS, RARELY_MAX_MS);
-    enum edge_code code = digest_inputs(deps->config, p->inputs, err);
+    schedule_init(p);
+    enum edge_code code = inputs_digest(&deps->config->provisioning, p->inputs, err);
     if (code == EDGE_OK) {
-        code = source_dps_new(&p->deps, p->inputs, &p->source, err);
+        code = new_source(p, err);
     }
     if (code == EDGE_OK) {
-        code = loop_timer_new(deps->loop, on_timer, p, &p->timer, err);
+        p->refusal = p->source->ops->is_local ? p->rarely : p->soon;
+        code = loop_timer_new(deps->cloud->loop, on_timer, p, &p->timer, err);
+    }
+    if (code == EDGE_OK && deps->cloud->wall != NULL) {
+        code = wall_on_change(deps->cloud->wall, schedule_on_wall, p, err);
     }
     if (code != EDGE_OK) {
         provisioning_free(p);
@@ -352,51 +401,12 @@ enum edge_code provisioning_new(const struct provisioning_deps *deps,
 }
 
 enum edge_code provisioning_start(struct provisioning *p, struct edge_error *err) {
-    return store(p, run_load, false, on_loaded, err);
-}
-
-/* --- What the hub says about the key --- */
-
-/* Verdicts on a key that has been replaced meanwhile come late and mean nothing. */
-static bool is_about_us(const struct provisioning *p, uint64_t key_generation) {
-    return p->announced_key != 0 && p->announced_key == key_generation && p->stopped == NULL;
-}
-
-void provisioning_confirm(struct provisioning *p, uint64_t key_generation) {
-    if (!is_about_us(p, key_generation) || p->committing) {
-        return;
+    if (p->loading) {
+        return EDGE_OK;
     }
-    if (p->on_previous) {
-        log_warn(
-            "The hub accepts the previous key and not the new one: the previous identity stays");
-        p->on_previous = false;
-        p->state.current = p->state.previous;
-    } else if (p->state.current.proven) {
-        return;
-    }
-    p->state.current.proven = true;
-    p->state.has_previous = false;
-    set_state(p, p->status.state);
-    (void)save(p, true, NULL);
-}
-
-void provisioning_refuse(struct provisioning *p, uint64_t key_generation,
-                         const struct edge_error *why) {
-    if (!is_about_us(p, key_generation) || p->committing || p->asking) {
-        return;
-    }
-    p->status.last_error = *why;
-    if (!loop_timer_is_active(p->timer)) {
-        wait(p, &p->soon, 0);
-    }
-    if (p->on_previous) {
-        p->on_previous = false;
-        announce(p);
-    } else if (!p->state.current.proven && p->state.has_previous) {
-        log_warn("The hub refuses the new key: trying the previous one");
-        p->on_previous = true;
-        announce(p);
-    }
+    enum edge_code code = store_load(p, on_loaded, err);
+    p->loading = code == EDGE_OK;
+    return code;
 }
 
 const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
@@ -406,7 +416,7 @@ const struct provisioning_status *provisioning_get_status(const struct provision
 /* --- Stop --- */
 
 static void stop_later(void *data) {
-    maybe_stopped(data);
+    provisioning_maybe_stopped(data);
 }
 
 void provisioning_stop(struct provisioning *p, void (*stopped)(void *data), void *data) {
@@ -417,8 +427,8 @@ void provisioning_stop(struct provisioning *p, void (*stopped)(void *data), void
     if (p->asking) {
         p->source->ops->cancel(p->source);
     }
-    if (loop_post(p->deps.loop, stop_later, p, NULL) != EDGE_OK) {
-        maybe_stopped(p);
+    if (loop_post(p->deps.cloud->loop, stop_later, p, NULL) != EDGE_OK) {
+        provisioning_maybe_stopped(p);
     }
 }
 
@@ -428,6 +438,9 @@ void provisioning_free(struct provisioning *p) {
     }
     if (p->source != NULL) {
         p->source->ops->free(p->source);
+    }
+    for (size_t i = 0; i < p->cert_cnt; i++) {
+        device_cert_free(p->certs[i].cert);
     }
     loop_timer_free(p->timer);
     free(p);

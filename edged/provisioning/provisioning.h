@@ -12,10 +12,12 @@
 #define PROVISIONING_PROVISIONING_H
 
 #include "base/error.h"
+#include "cloud/cloud.h"
+#include "cloud/device_cert.h"
 #include "config/config.h"
 #include "hsm/hsm.h"
-#include "loop/http_client.h"
 #include "loop/loop.h"
+#include "loop/wall.h"
 #include "loop/worker.h"
 
 #include <stdbool.h>
@@ -23,20 +25,32 @@
 
 #define PROVISIONING_HUB_MAX    256
 #define PROVISIONING_DEVICE_MAX 128
+#define PROVISIONING_PATH_MAX   255
+#define PROVISIONING_TEXT_MAX   448
+
+enum provisioning_credential {
+    PROVISIONING_KEY,  /* an identity key of the key store */
+    PROVISIONING_CERT, /* an X.509 certificate in files */
+};
 
 struct provisioning_result {
     char hub[PROVISIONING_HUB_MAX + 1]; /* host name, with ":port" if the service gave one */
     char device_id[PROVISIONING_DEVICE_MAX + 1];
-    uint64_t key_generation; /* of the HSM's identity key */
-    int64_t since_wall_s;    /* when it was assigned */
-    bool proven;             /* the hub has accepted the key at least once */
+    enum provisioning_credential credential;
+    uint64_t key_generation; /* of the key store's identity key; 0 with CERT */
+    /* CERT: files that an external provisioner named or sent; "": those of config.yaml */
+    char cert_path[PROVISIONING_PATH_MAX + 1];
+    char pk_path[PROVISIONING_PATH_MAX + 1];
+    int64_t since_wall_s; /* when it was assigned */
+    bool proven;          /* the hub has accepted the credential at least once */
 };
 
 enum provisioning_state {
     PROVISIONING_STARTING, /* reading saved state */
     PROVISIONING_TRYING,   /* asking the service */
-    PROVISIONING_WAITING,  /* next try at next_try_wall_s */
-    PROVISIONING_ASSIGNED, /* up to date */
+    PROVISIONING_WAITING,  /* next try at next_try_wall_s, because of last_error */
+    PROVISIONING_CLOCK,    /* nothing can be signed before the clock is right */
+    PROVISIONING_ASSIGNED, /* up to date, or asked again at next_try_wall_s (0: not planned) */
     PROVISIONING_STOPPED,
 };
 
@@ -44,27 +58,38 @@ struct provisioning_status {
     enum provisioning_state state;
     bool has_result;
     struct provisioning_result result;
-    int64_t next_try_wall_s;      /* WAITING */
-    struct edge_error last_error; /* of the last failed try; empty text when none */
-    char registration_id[129];    /* "" until known */
+    int64_t next_try_wall_s;              /* next contact with the service; 0: none planned */
+    char next_why[PROVISIONING_TEXT_MAX]; /* what it is for, or what is waited for; may be "" */
+    int64_t last_contact_wall_s;          /* last time a registration was begun; 0: never */
+    int64_t last_ok_wall_s;               /* last time one succeeded; 0: never */
+    struct edge_error last_error;         /* of the last failed try; empty text when none, or when
+                                             a later one succeeded */
+    int64_t last_error_wall_s;            /* 0: none */
+    char registration_id[129];            /* "" until known or where there is none */
+    unsigned key_line; /* line of config.yaml with a key that could be deleted there, since the key
+                          store has it; 0: none */
+    enum hsm_state key_store; /* condition of the key store when provisioning last used it */
+    uint64_t legacy_root; /* key that 1.1 derived module keys from and the hub still has; 0: none */
 };
 
+const char *provisioning_state_name(enum provisioning_state state); /* "assigned", ... */
+
 struct provisioning_events {
-    /* An identity is there to be used: at start from the saved state, later when it changed. moved:
+    /* An identity is there to be used: at start from the saved state, later when it changed.
+     * serial: a number of our own for this identity, never 0, to be named in the verdict. moved:
      * hub or device id differ from the one before. */
-    void (*on_identity)(void *data, const struct provisioning_result *result, bool moved);
+    void (*on_identity)(void *data, const struct provisioning_result *result, uint64_t serial,
+                        bool moved);
     /* Something in the status changed (for logs and the service manager). */
     void (*on_status)(void *data, const struct provisioning_status *status);
     void *data;
 };
 
 struct provisioning_deps {
-    struct loop *loop;
-    struct worker *worker;
-    struct hsm *hsm;
-    struct http_client *http;
-    const struct edge_config *config;
-    const char *state_dir; /* borrowed */
+    const struct cloud *cloud;  /* borrowed, as all here; outlives provisioning */
+    struct edge_config *config; /* the key in it is wiped once the key store has it */
+    struct device_cert *cert;   /* files that config.yaml names, or NULL */
+    const char *state_dir;
 };
 
 struct provisioning;
@@ -74,18 +99,53 @@ enum edge_code provisioning_new(const struct provisioning_deps *deps,
                                 struct edge_error *err) EDGE_NODISCARD;
 
 /* Starts: loads the saved state (on the worker), announces it, then asks the source in the
- * background. */
+ * background, not before the clock and the agreed pauses allow it. */
 enum edge_code provisioning_start(struct provisioning *p, struct edge_error *err) EDGE_NODISCARD;
 
-/* The hub accepted a request that was signed with this key: if it is the identity's, the previous
- * one is retired. Idempotent. */
-void provisioning_confirm(struct provisioning *p, uint64_t key_generation);
+/* Certificate files of the identity that was announced last, or NULL. Valid until another one is
+ * announced; to be kept (device_cert_keep) by whoever uses it longer. */
+struct device_cert *provisioning_get_cert(const struct provisioning *p);
 
-/* The hub refused the credential. If it is the identity's and not a predecessor's: an unproven
- * identity falls back to the previous one if there is one, and in any case the source is asked
- * again, with backoff. */
-void provisioning_refuse(struct provisioning *p, uint64_t key_generation,
-                         const struct edge_error *why);
+/* The hub accepted a request under this identity: if it is the one announced last, the previous one
+ * is retired. Idempotent. */
+void provisioning_confirm(struct provisioning *p, uint64_t serial);
+
+/* The hub refused the credential, also after a fresh token. If the identity is the one announced
+ * last: an unproven one falls back to the previous one if there is one, and in any case the source
+ * is asked again, with backoff. Where asking cannot mend it the same identity is announced again,
+ * rarely. */
+void provisioning_refuse(struct provisioning *p, uint64_t serial, const struct edge_error *why);
+
+/* Asks the source now, as far as the agreed pauses and a TPM in lockout allow; `why` goes into log
+ * and status. While the source runs already, also for a dry run: once more when it is through,
+ * since it may have looked before what `why` tells of. */
+void provisioning_ask(struct provisioning *p, const char *why);
+
+/* The same for a caller that is no operator and may ask without end, as edgeAgent does while a hub
+ * refuses it: followed the first time, then not before a growing pause is over, so that a disabled
+ * device (or a module gone bad) is no burden to the service. */
+void provisioning_suggest(struct provisioning *p, const char *why);
+
+/* What asking would change, found without changing anything. */
+struct provisioning_preview {
+    struct edge_error err; /* code OK: hub and device_id are what the source would assign */
+    bool changes;          /* it is not what is used now */
+    char hub[PROVISIONING_HUB_MAX + 1];
+    char device_id[PROVISIONING_DEVICE_MAX + 1];
+    char text[PROVISIONING_TEXT_MAX]; /* one sentence for an operator */
+};
+typedef void provisioning_preview_fn(void *data, const struct provisioning_preview *preview);
+
+/* done runs once, later; also when provisioning is stopped meanwhile. Errors: BUSY while the source
+ * is asked, NOMEM. */
+enum edge_code provisioning_preview(struct provisioning *p, provisioning_preview_fn *done,
+                                    void *data, struct edge_error *err) EDGE_NODISCARD;
+
+/* Generation of the key that 1.1 derived the modules' keys from, 0: none or no more. Known when the
+ * first identity is announced. */
+uint64_t provisioning_legacy_root(const struct provisioning *p);
+/* The hub has the keys of our own root for every module: forget the old one. */
+void provisioning_legacy_done(struct provisioning *p);
 
 const struct provisioning_status *provisioning_get_status(const struct provisioning *p);
 

@@ -2,7 +2,8 @@
 /*
  * The saved result on disk. Two lines: the SHA-256 of the second in hex, and JSON. Written whole by
  * rename; a damaged file is set aside and rebuilt from the labels of the identity keys. Worker
- * thread (blocking), except for the pure functions.
+ * thread (blocking), except for the pure functions. Format 2 adds what a result's credential is;
+ * format 1 is read.
  */
 #ifndef PROVISIONING_STATE_H
 #define PROVISIONING_STATE_H
@@ -26,6 +27,9 @@ struct state {
     struct provisioning_result current;
     struct provisioning_result previous; /* last identity the hub is known to have accepted */
     char inputs[STATE_INPUT_LEN];        /* digest of what in config.yaml the result depends on */
+    uint64_t seen; /* newest key generation that has been current; only a newer key can be one whose
+                      commit was interrupted */
+    uint64_t legacy_root; /* key that the daemon before us derived module keys from; 0: none */
 };
 
 /* Reads the state and completes it from the identity keys at hand: a key that is newer than the
@@ -51,6 +55,12 @@ enum edge_code state_label_encode(const struct provisioning_result *r, const cha
 enum edge_code state_label_decode(struct slice label, struct provisioning_result *ret,
                                   char ret_inputs[STATE_INPUT_LEN],
                                   struct edge_error *err) EDGE_NODISCARD;
+
+/* Pure: whether an identity key of this generation is named by the state. */
+bool state_uses(const struct state *s, uint64_t generation);
+
+/* Pure: whether both say the same hub and device, under the same credential. */
+bool state_is_same(const struct provisioning_result *a, const struct provisioning_result *b);
 
 /* Pure: makes the identity with this result current. The one it replaces stays as previous if the
  * hub had accepted it; otherwise the earlier previous stays. */

@@ -4,10 +4,11 @@
  * service leads to.
  */
 #include "cloud/dps.h"
-#include "cloud/sas.h"
 #include "fake_loop.h"
 #include "provisioning/source.h"
 #include "support/alloc_fail.h"
+#include "support/fake_device_cert.h"
+#include "support/provisioning_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,11 @@ static struct {
 
 static struct {
     struct source *source;
+    struct cloud cloud;
+    struct device_cert cert;
     struct edge_config cfg;
+    enum proof_kind kind; /* what the source is to prove itself with */
+    const char *audience;
     struct source_outcome outcome;
     unsigned done;
 } env;
@@ -98,79 +103,88 @@ enum edge_code hsm_identity_import_blob(struct hsm *h, struct slice blob, struct
     return EDGE_OK;
 }
 
-/* Not reached from here, but needed by the rest of the library. */
-enum edge_code hsm_identity_list(struct hsm *h, struct hsm_identity ret[HSM_IDENTITY_MAX],
-                                 size_t *ret_cnt, struct edge_error *err) {
-    (void)h;
-    (void)ret;
-    (void)ret_cnt;
-    return edge_set(err, EDGE_INTERNAL, "not for this test");
-}
-
-struct mint {
-    sas_done_fn *done;
+static struct {
+    proof_done_fn *done;
     void *data;
-};
-static struct mint minting;
+    struct proof_source from;
+} proving;
 
-static void minted(void *data) {
+static void proved(void *data) {
     (void)data;
     char token[32];
     struct edge_error err;
     (void)snprintf(token, sizeof(token), "token-%u", ++hsm.tokens);
+    const struct http_client_identity identity = {SLICE_LIT("chain"), SLICE_LIT("key")};
+    struct proof proof = {.token = token};
+    if (proving.from.kind == PROOF_CERT) {
+        proof = (struct proof){.identity = &identity};
+    }
     if (hsm.token != EDGE_OK) {
         (void)edge_set(&err, hsm.token, "the TPM is away");
-        minting.done(minting.data, hsm.token, NULL, &err);
+        proving.done(proving.data, hsm.token, NULL, &err);
     } else {
-        minting.done(minting.data, EDGE_OK, token, NULL);
+        proving.done(proving.data, EDGE_OK, &proof, NULL);
     }
 }
 
-enum edge_code sas_mint(struct worker *w, struct hsm *h, const struct sas_request *req,
-                        sas_done_fn *done, void *data, struct op *ret_op, struct edge_error *err) {
-    (void)w;
-    (void)h;
+enum edge_code proof_make(const struct cloud *c, const struct proof_source *from,
+                          struct slice audience, const char *key_name, proof_done_fn *done,
+                          void *data, struct op *ret_op, struct edge_error *err) {
     mark('T');
-    assert_int_equal(req->key, SAS_KEY_CHALLENGE);
-    assert_string_equal(req->key_name, "registration");
-    assert_true(slice_eq_str(req->audience, "0neScope/registrations/default-id"));
-    assert_true(req->expiry_wall_s > FAKE_LOOP_WALL_S);
-    minting = (struct mint){done, data};
+    assert_string_equal(key_name, "registration");
+    assert_true(slice_eq_str(audience, env.audience));
+    assert_int_equal(from->kind, env.kind);
+    if (from->kind != PROOF_CERT && !wall_is_usable(c->wall)) {
+        return edge_set(err, EDGE_RETRY, "the clock shows 1970");
+    }
+    proving.done = done;
+    proving.data = data;
+    proving.from = *from;
     *ret_op = OP_NONE;
-    return loop_post(fake_loop(), minted, NULL, err);
+    return loop_post(fake_loop(), proved, NULL, err);
 }
 
 enum edge_code dps_audience(const struct dps *dps, struct buf *out, struct edge_error *err) {
     return buf_printf(out, err, "%s/registrations/%s", dps->scope_id, dps->registration_id);
 }
 
-static enum edge_code send(const struct dps *dps, const char *token, dps_done_fn *done, void *data,
-                           struct op *ret_op) {
+static enum edge_code send(const struct dps *dps, const struct proof *proof, dps_done_fn *done,
+                           void *data, struct op *ret_op) {
     assert_null(sent.done);
     sent.done = done;
     sent.data = data;
-    (void)snprintf(sent.token, sizeof(sent.token), "%s", token != NULL ? token : "");
+    const char *text = proof == NULL ? "" : proof->token != NULL ? proof->token : "certificate";
+    (void)snprintf(sent.token, sizeof(sent.token), "%s", text);
     (void)snprintf(sent.id, sizeof(sent.id), "%s", dps->registration_id);
     *ret_op = OP_NONE;
     return EDGE_OK;
 }
 
 enum edge_code dps_register(const struct dps *dps, const struct hsm_attestation *keys,
-                            const char *token, dps_done_fn *done, void *data, struct op *ret_op,
-                            struct edge_error *err) {
+                            const struct proof *proof, dps_done_fn *done, void *data,
+                            struct op *ret_op, struct edge_error *err) {
     (void)err;
-    mark(token == NULL ? 'R' : 'A');
-    assert_int_equal(keys->ek_len, 316);
-    return send(dps, token, done, data, ret_op);
+    mark(proof == NULL ? 'R' : 'A');
+    assert_true(env.kind == PROOF_CHALLENGE ? keys->ek_len == 316 : keys == NULL);
+    return send(dps, proof, done, data, ret_op);
 }
 
-enum edge_code dps_operation(const struct dps *dps, const char *operation_id, const char *token,
-                             dps_done_fn *done, void *data, struct op *ret_op,
-                             struct edge_error *err) {
+enum edge_code dps_operation(const struct dps *dps, const char *operation_id,
+                             const struct proof *proof, dps_done_fn *done, void *data,
+                             struct op *ret_op, struct edge_error *err) {
     (void)err;
     mark('P');
     (void)snprintf(sent.operation, sizeof(sent.operation), "%s", operation_id);
-    return send(dps, token, done, data, ret_op);
+    return send(dps, proof, done, data, ret_op);
+}
+
+enum edge_code dps_lookup(const struct dps *dps, const struct hsm_attestation *keys,
+                          const struct proof *proof, dps_done_fn *done, void *data,
+                          struct op *ret_op, struct edge_error *err) {
+    (void)keys;
+    (void)err;
+    mark(proof == NULL ? 'l' : 'L');
+    return send(dps, proof, done, data, ret_op);
 }
 
 static void answer(struct dps_answer a) {
@@ -195,6 +209,20 @@ static void start(void) {
     fake_loop_run();
 }
 
+static int make(void) {
+    const struct provisioning_deps deps = {
+        .cloud = &env.cloud, .config = &env.cfg, .cert = &env.cert, .state_dir = "/"};
+    return source_dps_new(&deps, "inputs", &env.source, NULL) != EDGE_OK;
+}
+
+/* Another credential in place of the TPM. */
+static void remake(enum config_credential credential, enum proof_kind kind) {
+    env.source->ops->free(env.source);
+    env.cfg.provisioning.credential = credential;
+    env.kind = kind;
+    assert_int_equal(make(), 0);
+}
+
 static int setup(void **state) {
     (void)state;
     memset(&sent, 0, sizeof(sent));
@@ -202,10 +230,14 @@ static int setup(void **state) {
     memset(&env, 0, sizeof(env));
     steps[0] = '\0';
     fake_loop_init();
+    world_init();
+    env.cloud = (struct cloud){fake_loop(), fake_worker(), NULL, NULL, &world.wall};
+    env.cert = (struct device_cert){.loop = fake_loop(), .cert_pem = "chain", .key_pem = "key"};
+    env.audience = "0neScope/registrations/default-id";
+    env.cfg.provisioning.source = CONFIG_SOURCE_DPS;
     env.cfg.provisioning.global_endpoint = (char *)"https://dps.example";
     env.cfg.provisioning.scope_id = (char *)"0neScope";
-    const struct provisioning_deps deps = {fake_loop(), fake_worker(), NULL, NULL, &env.cfg, "/"};
-    return source_dps_new(&deps, "inputs", &env.source, NULL) != EDGE_OK;
+    return make();
 }
 
 static int teardown(void **state) {
@@ -411,6 +443,104 @@ static void test_cancel_in_each_wait(void **unused) {
     assert_int_equal(env.done, 3);
 }
 
+static void test_symmetric_key(void **unused) {
+    (void)unused;
+    env.cfg.provisioning.registration_id = (char *)"Reg-01";
+    env.audience = "0neScope/registrations/Reg-01";
+    remake(CONFIG_CREDENTIAL_KEY, PROOF_KEY);
+    start();
+    assert_int_equal(env.outcome.verdict, SOURCE_REFUSED);
+    assert_non_null(strstr(env.outcome.err.text, "import-key"));
+    world_add_imported(3, "dps:0neScope/Reg-01", "k");
+    start();
+    assert_int_equal(proving.from.key_generation, 3);
+    answer(assigning(1000));
+    fake_loop_advance(1000);
+    struct dps_answer a = assigned();
+    a.blob.len = 0;
+    answer(a);
+    assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
+    assert_int_equal(env.outcome.result.credential, PROVISIONING_KEY);
+    assert_int_equal(env.outcome.result.key_generation, 3);
+    assert_string_equal(steps, "TATP");
+}
+
+static void test_certificate(void **unused) {
+    (void)unused;
+    remake(CONFIG_CREDENTIAL_X509, PROOF_CERT);
+    assert_false(env.source->ops->needs_clock);
+    start(); /* the certificate has no common name */
+    assert_int_equal(env.outcome.verdict, SOURCE_REFUSED);
+    assert_non_null(strstr(env.outcome.err.text, "registration_id"));
+    env.cert.common_name = "device-7";
+    env.audience = "0neScope/registrations/device-7";
+    start();
+    assert_string_equal(sent.token, "certificate");
+    assert_string_equal(sent.id, "device-7");
+    struct dps_answer a = assigned();
+    a.blob.len = 0;
+    answer(a);
+    assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
+    assert_int_equal(env.outcome.result.credential, PROVISIONING_CERT);
+    assert_int_equal(env.outcome.result.key_generation, 0);
+    env.cert.fail = EDGE_CONFLICT;
+    start();
+    assert_int_equal(env.outcome.verdict, SOURCE_REFUSED);
+}
+
+static struct dps_answer unauthorized(void) {
+    return (struct dps_answer){.kind = DPS_REFUSED, .code = EDGE_DENIED, .http_status = 401};
+}
+
+static void test_refused_token_is_made_anew_once(void **unused) {
+    (void)unused;
+    start();
+    answer(challenge());
+    answer(unauthorized());
+    assert_string_equal(sent.token, "token-2");
+    answer(unauthorized());
+    assert_int_equal(env.outcome.verdict, SOURCE_REFUSED);
+    assert_string_equal(steps, "KRCTATAD");
+}
+
+static void test_clock_is_asked_for_before_a_key_signs(void **unused) {
+    (void)unused;
+    env.cfg.provisioning.registration_id = (char *)"Reg-01";
+    env.audience = "0neScope/registrations/Reg-01";
+    remake(CONFIG_CREDENTIAL_KEY, PROOF_KEY);
+    world_add_imported(3, "dps:0neScope/Reg-01", "k");
+    world.wall.state = WALL_WRONG;
+    start();
+    assert_string_equal(sent.token, "");
+    answer(unauthorized()); /* its Date was of no use */
+    assert_int_equal(env.outcome.verdict, SOURCE_CLOCK);
+    start();
+    world.wall.state = WALL_CORRECTED;
+    answer(unauthorized());
+    assert_string_equal(sent.token, "token-1");
+    answer(assigned());
+    assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
+    assert_string_equal(steps, "TlTTlTA");
+}
+
+static void test_look(void **unused) {
+    (void)unused;
+    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    answer(challenge());
+    struct dps_answer a = assigned();
+    a.blob.len = 0;
+    answer(a);
+    assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
+    assert_string_equal(env.outcome.result.hub, "hub.example");
+    assert_string_equal(steps, "KlCTLD");
+    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    answer(challenge());
+    answer(assigning(1000));
+    assert_int_equal(env.outcome.verdict, SOURCE_TRANSIENT);
+}
+
 /* Memory may run out once anywhere: a registration that began ends with exactly one outcome. */
 static enum edge_code one_registration(void *data) {
     (void)data;
@@ -457,6 +587,11 @@ int main(void) {
         T(test_endless_assignment_is_given_up),
         T(test_full_queue),
         T(test_cancel_in_each_wait),
+        T(test_symmetric_key),
+        T(test_certificate),
+        T(test_refused_token_is_made_anew_once),
+        T(test_clock_is_asked_for_before_a_key_signs),
+        T(test_look),
         T(test_out_of_memory_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,6 +170,24 @@ static void test_key_newer_than_state_completes_the_change(void **unused) {
     assert_non_null(strstr(note, "interrupted"));
 }
 
+/* Cut between the adoption of a key of release 1.1 and the first state file. */
+static void test_adopted_key_is_the_root_of_the_modules_keys(void **unused) {
+    (void)unused;
+    struct state back;
+    char note[128];
+    add_key(4, "a.example");
+    store.keys[0].adopted = true;
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
+    assert_int_equal(back.current.key_generation, 4);
+    assert_int_equal(back.legacy_root, 4);
+    /* Not again once that is over. */
+    back.legacy_root = 0;
+    assert_int_equal(state_save(dir, &back, NULL), EDGE_OK);
+    assert_int_equal(state_load(dir, NULL, &back, note, sizeof(note), NULL), EDGE_OK);
+    assert_int_equal(back.current.key_generation, 4);
+    assert_int_equal(back.legacy_root, 0);
+}
+
 static void test_unproven_current_does_not_displace_the_proven_previous(void **unused) {
     (void)unused;
     struct state s = sample();
@@ -308,6 +326,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_nothing_saved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saved_and_loaded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_key_newer_than_state_completes_the_change, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_adopted_key_is_the_root_of_the_modules_keys, setup,
                                         teardown),
         cmocka_unit_test(test_unproven_current_does_not_displace_the_proven_previous),
         cmocka_unit_test_setup_teardown(test_lost_state_file_is_rebuilt_from_labels, setup,
