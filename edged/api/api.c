@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The route tables of both services, and the few steps that all handlers share.
+ * The few steps that all handlers share.
  */
 #include "api/api.h"
 
@@ -9,32 +9,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* A token to sign is below 1 KiB; the rest is room for modules that sign documents. */
-#define SIGN_BODY_MAX  (1024 * 1024)
-#define SMALL_BODY_MAX (64 * 1024)
-
-const struct http_route api_workload_routes[] = {
-    {"POST", "/modules/{name}/genid/{genid}/sign", "2018-06-28", HTTP_POLICY_CALLER,
-     HTTP_ROUTE_SENSITIVE, SIGN_BODY_MAX, API_SIGN_DEADLINE_MS, workload_sign},
-    {"GET", "/trust-bundle", "2018-06-28", HTTP_POLICY_ANONYMOUS, 0, 0, API_DEADLINE_MS,
-     workload_trust_bundle},
-};
-const size_t api_workload_route_cnt = EDGE_ARRAY_LEN(api_workload_routes);
-
-const struct http_route api_mgmt_routes[] = {
-    {"GET", "/identities", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, 0, API_HUB_DEADLINE_MS,
-     mgmt_identities_list},
-    {"POST", "/identities", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, SMALL_BODY_MAX,
-     API_HUB_DEADLINE_MS, mgmt_identities_create},
-    {"PUT", "/identities/{name}", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, SMALL_BODY_MAX,
-     API_HUB_DEADLINE_MS, mgmt_identities_update},
-    {"DELETE", "/identities/{name}", "2018-06-28", HTTP_POLICY_EDGE_AGENT, 0, 0,
-     API_HUB_DEADLINE_MS, mgmt_identities_delete},
-    {"GET", "/systeminfo", "2018-06-28", HTTP_POLICY_ANONYMOUS, 0, 0, API_DEADLINE_MS,
-     mgmt_system_info},
-};
-const size_t api_mgmt_route_cnt = EDGE_ARRAY_LEN(api_mgmt_routes);
 
 struct api *api_of(const struct http_exchange *x) {
     return http_exchange_context(x);

@@ -7,10 +7,12 @@
 #define API_API_H
 
 #include "config/config.h"
+#include "hsm/hsm.h"
 #include "http/http_server.h"
 #include "identity/identities.h"
 #include "identity/module_key.h"
 #include "loop/loop.h"
+#include "loop/wall.h"
 #include "loop/worker.h"
 #include "provisioning/provisioning.h"
 #include "runtime/runtime.h"
@@ -18,6 +20,7 @@
 #define API_SIGN_DEADLINE_MS 20000 /* below the 60 s of the C SDK, above a slow TPM's queue */
 #define API_HUB_DEADLINE_MS  120000
 #define API_DEADLINE_MS      30000
+#define API_TOKEN_LIFE_MAX_S 86400
 #define API_NODES_MAX        64 /* JSON values in the body of a sign or an identity request */
 
 struct bundle_job;
@@ -26,6 +29,8 @@ struct bundle_job;
 struct api {
     struct loop *loop;
     struct worker *worker;
+    struct hsm *hsm;   /* for jobs of the worker */
+    struct wall *wall; /* NULL: the clock is taken as it is */
     struct runtime *runtime;
     struct module_keys *module_keys;
     struct identities *identities;
@@ -70,5 +75,11 @@ void mgmt_identities_create(struct http_exchange *x);
 void mgmt_identities_update(struct http_exchange *x);
 void mgmt_identities_delete(struct http_exchange *x);
 void mgmt_system_info(struct http_exchange *x);
+void mgmt_device_reprovision(struct http_exchange *x);
+void mgmt_status(struct http_exchange *x);
+void mgmt_reprovision(struct http_exchange *x);
+void mgmt_key_add(struct http_exchange *x);
+void mgmt_key_remove(struct http_exchange *x);
+void mgmt_token(struct http_exchange *x);
 
 #endif

@@ -6,6 +6,7 @@
 #include "api/authz.h"
 
 #include "api/authz_engine.h"
+#include "api/authz_host.h"
 #include "api/authz_memory.h"
 #include "api/authz_peers.h"
 #include "api/authz_proc.h"
@@ -178,12 +179,30 @@ static void settle_by_process(struct authz *a, struct http_exchange *x, const ch
     settle_by_container(a, x, expected, found.id);
 }
 
+/* Not remembered with the connection: these requests are rare. */
+static void authorize_host(const struct authz *a, struct http_exchange *x) {
+    struct edge_error err = {0};
+    const struct authz_self self = {.uid = geteuid(), .gid = getegid()};
+
+    if (http_exchange_listener_module(x) != NULL) {
+        authz_verdict_refuse(x, AUTHZ_HOST, "it came through the socket of a module");
+    } else if (authz_host_check(a->proc_fd, http_exchange_peer(x), &self, &err) != EDGE_OK) {
+        authz_verdict_refuse(x, AUTHZ_HOST, edge_error_text(&err));
+    } else {
+        http_exchange_allow(x, slice_str(AUTHZ_HOST));
+    }
+}
+
 void authz_authorize(void *data, struct http_exchange *x, enum http_policy policy,
                      struct slice module) {
     struct authz *a = data;
     const char *socket_of = http_exchange_listener_module(x);
     char expected[RUNTIME_NAME_MAX + 1];
 
+    if (policy == HTTP_POLICY_HOST) {
+        authorize_host(a, x);
+        return;
+    }
     if (!expected_name(policy, module, expected)) {
         authz_verdict_refuse(x, "", "the path names no module that a container could be");
         return;

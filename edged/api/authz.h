@@ -11,12 +11,16 @@
  * is remembered with the connection: it belongs to the process that called connect(2), whoever uses
  * the descriptor afterwards.
  *
+ * An operator's routes (HTTP_POLICY_HOST) are decided in authz_host.h, from the kernel's word
+ * alone.
+ *
  * Container facts (id to name and label) are cached until an Engine event voids them. An id is
  * never given to another container and labels never change, so only a rename can make a fact false;
  * while the event stream is down a fact is asked for again after AUTHZ_LOST_FRESH_MS, and is used
  * on when the Engine cannot be reached.
  *
- * Answers: 404 "Module not found" for a refusal, 503 when the Engine could not be asked.
+ * Answers: 404 "Module not found" for a refusal (also of an operator's route), 503 when the Engine
+ * could not be asked.
  */
 #ifndef API_AUTHZ_H
 #define API_AUTHZ_H

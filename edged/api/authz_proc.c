@@ -118,3 +118,20 @@ enum edge_code authz_proc_look(int proc_fd, const struct http_peer *peer,
     *ret = found;
     return EDGE_OK;
 }
+
+enum edge_code authz_proc_read(int proc_fd, const struct http_peer *peer, const char *name,
+                               char *dst, size_t dst_size, size_t *ret_len,
+                               struct edge_error *err) {
+    int process_fd EDGE_CLEANUP(edge_cleanup_fd) = open_process(proc_fd, peer->pid);
+    ssize_t len = process_fd < 0 ? -1 : read_file(process_fd, name, dst, dst_size);
+    enum edge_code code = verify(process_fd, peer, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    if (len < 0) {
+        return edge_set(err, EDGE_NOT_FOUND, "its /proc/%d/%s cannot be read", (int)peer->pid,
+                        name);
+    }
+    *ret_len = (size_t)len;
+    return EDGE_OK;
+}

@@ -24,6 +24,12 @@ struct authz_evidence {
 enum edge_code authz_proc_look(int proc_fd, const struct http_peer *peer,
                                struct authz_evidence *ret, struct edge_error *err) EDGE_NODISCARD;
 
+/* Reads PID/name below proc_fd into dst, then verifies the same way; *ret_len is what was read. One
+ * more error: NOT_FOUND when the file cannot be read or does not fit. */
+enum edge_code authz_proc_read(int proc_fd, const struct http_peer *peer, const char *name,
+                               char *dst, size_t dst_size, size_t *ret_len,
+                               struct edge_error *err) EDGE_NODISCARD;
+
 /* Only the verification, after something else was learnt about the peer's number. Same errors. */
 enum edge_code authz_proc_verify(int proc_fd, const struct http_peer *peer,
                                  struct edge_error *err) EDGE_NODISCARD;

@@ -19,7 +19,7 @@ static void deny(struct http_exchange *x, int status, const char *message, const
                  const char *reason) {
     const struct http_peer *peer = http_exchange_peer(x);
     log_set_request(http_exchange_id(x));
-    log_info("refused pid %d (uid %u) as module %s for %s: %s", (int)peer->pid, (unsigned)peer->uid,
+    log_info("refused pid %d (uid %u) as %s for %s: %s", (int)peer->pid, (unsigned)peer->uid,
              log_quote_str(expected), log_quote(http_exchange_target(x)), reason);
     log_set_request(0);
     http_exchange_deny(x, status, message);

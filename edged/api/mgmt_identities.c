@@ -76,9 +76,6 @@ static void reply_answer(struct http_exchange *x, const struct hub_job *job,
     struct edge_error err;
     struct buf out;
 
-    if (hub_answer_is_key_refused(a)) {
-        provisioning_refuse(api_of(x)->provisioning, a->key_generation, &a->err);
-    }
     if (a->kind != HUB_OK) {
         api_error_hub(x, job->operation, a);
         return;

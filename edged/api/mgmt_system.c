@@ -39,7 +39,7 @@ static const char *known(const char *text) {
 
 static void encode_provisioning(struct json_writer *w, const struct config_provisioning *p) {
     json_object_open(w, "provisioning");
-    json_add_cstr(w, "type", "dps.tpm");
+    json_add_cstr(w, "type", config_provisioning_mode(p));
     json_add_bool(w, "dynamicReprovisioning", p->dynamic_reprovisioning);
     json_add_bool(w, "alwaysReprovisionOnStartup", p->always_reprovision_on_startup);
     json_object_close(w);

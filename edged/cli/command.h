@@ -16,6 +16,12 @@ struct command {
     command_fn *run;
 };
 
+int command_status(int argc, char **argv);
+int command_reprovision(int argc, char **argv);
 int command_tpm_info(int argc, char **argv);
+int command_import_key(int argc, char **argv);
+int command_sas_token(int argc, char **argv);
+int command_remove_key(int argc, char **argv);
+int command_accept_change(int argc, char **argv);
 
 #endif

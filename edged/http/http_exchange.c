@@ -175,6 +175,8 @@ static void ask_authorizer(struct http_exchange *x) {
     uint64_t id = x->id;
     if (x->match.route->policy == HTTP_POLICY_CALLER) {
         module = http_exchange_param(x, 0);
+    } else if (x->match.route->policy == HTTP_POLICY_HOST) {
+        module = SLICE_LIT("");
     }
     log_set_request(id);
     service->authorize(service->data, x, x->match.route->policy, module);

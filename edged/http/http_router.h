@@ -27,6 +27,7 @@ enum http_policy {
     HTTP_POLICY_ANONYMOUS,  /* anybody who can open the socket */
     HTTP_POLICY_CALLER,     /* the module named by the first path parameter, and nobody else */
     HTTP_POLICY_EDGE_AGENT, /* the edgeAgent container */
+    HTTP_POLICY_HOST,       /* an operator's process on the host: root, our user or our group */
 };
 
 enum {

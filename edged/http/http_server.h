@@ -37,8 +37,9 @@ struct http_service {
     const struct http_route *routes;
     size_t route_cnt;
     /* Decides about a request whose route is not anonymous: calls http_exchange_allow or
-     * http_exchange_deny, now or later, exactly once. module: the path's first parameter, or
-     * "edgeAgent". May be NULL when all routes are anonymous. */
+     * http_exchange_deny, now or later, exactly once. module: the path's first parameter,
+     * "edgeAgent", or nothing for an operator's route. May be NULL when all routes are anonymous.
+     */
     void (*authorize)(void *data, struct http_exchange *x, enum http_policy policy,
                       struct slice module);
     /* Whose a connection is, for max_conns_per_group: equal numbers belong together. A module can

@@ -1,1 +1,2 @@
 edge_fuzz_target(fuzz_config LIBS edge_config)
+edge_fuzz_target(fuzz_connection_string LIBS edge_config)

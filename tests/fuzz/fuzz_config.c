@@ -24,9 +24,28 @@ static void check_finding(const struct config_problem *p) {
     require(p->line == 0 || p->column > 0);
 }
 
+static void check_provisioning(const struct config_provisioning *p) {
+    require(config_provisioning_mode(p) != NULL);
+    require(p->startup_spread_s <= CONFIG_STARTUP_SPREAD_MAX);
+    require(p->key.len <= CONFIG_KEY_MAX && (p->key.len > 0) == (p->key_line > 0));
+    if (p->source == CONFIG_SOURCE_DPS) {
+        require(p->scope_id != NULL && p->scope_id[0] != '\0');
+        require(slice_starts_with(slice_str(strchr(p->global_endpoint, ':')), "://"));
+        require(p->registration_id != NULL || p->credential != CONFIG_CREDENTIAL_KEY);
+    } else if (p->source == CONFIG_SOURCE_MANUAL) {
+        require(p->hub_hostname != NULL && p->hub_hostname[0] != '\0');
+        require(p->device_id != NULL && p->device_id[0] != '\0');
+    } else {
+        require(slice_starts_with(slice_str(strchr(p->endpoint, ':')), "://"));
+    }
+    if (p->credential == CONFIG_CREDENTIAL_X509) {
+        require(p->identity_cert != NULL && p->identity_cert[0] == '/');
+        require(p->identity_pk != NULL && p->identity_pk[0] == '/');
+    }
+}
+
 static void check_result(const struct edge_config *cfg) {
-    require(cfg->provisioning.scope_id != NULL && cfg->provisioning.scope_id[0] != '\0');
-    require(slice_starts_with(slice_str(strchr(cfg->provisioning.global_endpoint, ':')), "://"));
+    check_provisioning(&cfg->provisioning);
     require(cfg->hostname != NULL && strlen(cfg->hostname) <= 64);
     require(cfg->homedir != NULL && cfg->homedir[0] == '/');
     require(cfg->connect_management.scheme == CONFIG_SCHEME_UNIX);

@@ -1,1 +1,12 @@
 edge_unit_test(test_tpm_info LIBS edge_cli)
+edge_unit_test(test_key_target LIBS edge_cli)
+edge_unit_test(test_key_input LIBS edge_cli)
+edge_unit_test(test_key_options LIBS edge_cli)
+edge_unit_test(test_options LIBS edge_cli)
+edge_unit_test(test_status_text LIBS edge_cli)
+edge_unit_test(test_ask LIBS edge_cli)
+edge_unit_test(test_cli LIBS edge_cli WRAP isatty)
+edge_unit_test(test_owner LIBS edge_cli
+  WRAP geteuid getpwuid_r initgroups setgroups setresgid setresuid)
+edge_unit_test(test_direct LIBS edge_cli)
+edge_unit_test(test_offline LIBS edge_cli)

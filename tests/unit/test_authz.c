@@ -314,6 +314,27 @@ static void test_name_that_looks_like_an_id(void **state) {
     assert_int_equal(ask(conn_in(0, ID_B), ID_B), 404);
 }
 
+static void test_operator(void **state) {
+    struct http_exchange *x = conn(0, HOST);
+    char name[64];
+    const char *text = "Groups:\t \nNSpid:\t5\n";
+    (void)state;
+    snprintf(name, sizeof(name), "%d/status", (int)x->peer.pid);
+    tmpdir_write(dir, name, text, strlen(text), 0444);
+    x->peer.uid = 0;
+    ask_policy(x, HTTP_POLICY_HOST, "");
+    assert_int_equal(x->status, ALLOWED);
+    assert_string_equal(x->who, "operator");
+    assert_int_equal(ask(x, "a"), 404); /* and is no module for that */
+    x->socket_of = "a";
+    ask_policy(x, HTTP_POLICY_HOST, "");
+    assert_int_equal(x->status, 404);
+    x = conn_in(1, ID_A);
+    x->peer.uid = 0;
+    ask_policy(x, HTTP_POLICY_HOST, "");
+    assert_int_equal(x->status, 404);
+}
+
 /* --- Process identity --- */
 
 static void test_exited_peer(void **state) {
@@ -727,6 +748,7 @@ int main(void) {
         TEST(test_free_with_questions_open),
         TEST(test_many_containers),
         TEST(test_out_of_memory),
+        TEST(test_operator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

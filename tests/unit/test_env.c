@@ -78,10 +78,22 @@ static void test_each(void **state) {
     assert_int_equal(none.cnt, 0);
 }
 
+static void test_drop_debug(void **state) {
+    (void)state;
+    setenv("SSLKEYLOGFILE", "/keys", 1);
+    setenv("TSS2_LOGFILE", "/traffic", 1);
+    setenv("TSS2_LOG", "all+trace", 1);
+    env_drop_debug();
+    assert_null(env_get("SSLKEYLOGFILE"));
+    assert_null(env_get("TSS2_LOGFILE"));
+    assert_string_equal(env_get("TSS2_LOG"), "all+none");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_each),
+        cmocka_unit_test(test_drop_debug),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,8 @@ static int setup(void **state) {
     (void)state;
     memset(&env, 0, sizeof(env));
     memset(&cfg, 0, sizeof(cfg));
+    cfg.provisioning.source = CONFIG_SOURCE_DPS;
+    cfg.provisioning.credential = CONFIG_CREDENTIAL_TPM;
     cfg.provisioning.always_reprovision_on_startup = true;
     return 0;
 }

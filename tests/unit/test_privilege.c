@@ -71,7 +71,7 @@ static int prepared(void) {
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur != 1024) {
         return 2;
     }
-    return getenv("SSLKEYLOGFILE") == NULL && getenv("TSS2_LOG") == NULL &&
+    return getenv("SSLKEYLOGFILE") == NULL && strcmp(getenv("TSS2_LOG"), "all+none") == 0 &&
                    getenv("TSS2_LOGFILE") == NULL && getenv("https_proxy") != NULL
                ? 0
                : 3;

@@ -26,26 +26,6 @@ const struct provisioning_status *provisioning_get_status(const struct provision
     return NULL;
 }
 
-/* Handlers of the tables that this program does not test. */
-void workload_sign(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_list(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_create(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_update(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_delete(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_system_info(struct http_exchange *x) {
-    (void)x;
-}
-
 static struct edge_config cfg;
 static struct api api;
 static char path[64];

@@ -57,26 +57,6 @@ const struct provisioning_status *provisioning_get_status(const struct provision
     return &st;
 }
 
-/* Handlers of the tables that this program does not test. */
-void workload_trust_bundle(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_list(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_create(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_update(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_identities_delete(struct http_exchange *x) {
-    (void)x;
-}
-void mgmt_system_info(struct http_exchange *x) {
-    (void)x;
-}
-
 static struct api api;
 
 /* HMAC-SHA256 of "hello" under 0123456789abcdef0123456789abcdef, computed with another library. */

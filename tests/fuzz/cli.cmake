@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_operator LIBS edge_cli)

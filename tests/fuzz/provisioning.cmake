@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_takeover_backup LIBS edge_provisioning)
