@@ -1,135 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wiring. Start order: loop, worker and key store, cloud clients, identity, runtime, sockets,
- * provisioning. The sockets answer before the TPM or the cloud has been reached. Stop order is the
- * reverse, as a chain of callbacks: each step begins when the one before has nothing in flight any
- * more.
+ * Wiring. Start order: loop, worker and key store, clock, cloud clients, identity, runtime,
+ * sockets, provisioning. The sockets answer before the TPM or the cloud has been reached. Stop
+ * order is the reverse, as a chain of callbacks: each step begins when the one before has nothing
+ * in flight any more.
  */
 #include "daemon.h"
 
-#include "api/api.h"
-#include "api/authz.h"
-#include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
+#include "daemon_parts.h"
 #include "footprint.h"
-#include "identity/reconcile.h"
-#include "key_store.h"
-#include "listen.h"
-#include "loop/http_client.h"
 #include "loop/notify.h"
-#include "provisioning/provisioning.h"
 #include "runtime/docker.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STATE_DIR_MAX    512
 #define DRAIN_MS         10000
+#define PROXY_TEXT_MAX   320
 #define SETTLED_MS       15000 /* from the start to when start-up is over */
 #define MGMT_SOCKET_MODE 0660
 #define WORK_SOCKET_MODE 0666
 #define WORK_CONNS       256 /* of all modules together; each has HTTP_GROUP_CONNS */
-
-struct daemon {
-    const struct edge_config *cfg;
-    char state_dir[STATE_DIR_MAX];
-    char keys_dir[STATE_DIR_MAX];
-    struct listen_fds fds;
-    struct loop *loop;
-    struct loop_timer *settled;
-    struct key_store_refresh *refresh;
-    struct worker *worker;
-    struct hsm *hsm;
-    struct http_client *http;
-    struct hub *hub;
-    struct module_keys *module_keys;
-    struct identities identities;
-    struct reconcile *reconcile;
-    struct runtime *runtime;
-    struct authz *authz;
-    struct provisioning *provisioning;
-    struct api api;
-    struct http_service mgmt_service;
-    struct http_service work_service;
-    struct http_server *mgmt;
-    struct http_server *work;
-    unsigned draining;
-    bool stopping;
-};
-
-/* --- Events between subsystems --- */
-
-static void on_identity(void *data, const struct provisioning_result *r, bool moved) {
-    struct daemon *d = data;
-    struct edge_error err;
-    if (moved) {
-        log_warn("The device was moved: hub %s, device %s", log_quote_str(r->hub),
-                 log_quote_str(r->device_id));
-    }
-    enum edge_code code = hub_set_identity(d->hub, r->hub, r->device_id, r->key_generation, &err);
-    if (code == EDGE_OK) {
-        code = reconcile_start(d->reconcile, r->hub, r->device_id, !r->proven, &err);
-    }
-    if (code != EDGE_OK) {
-        log_error("The identity cannot be used: %s", edge_error_text(&err));
-    }
-}
-
-static void on_status(void *data, const struct provisioning_status *st) {
-    (void)data;
-    switch (st->state) {
-    case PROVISIONING_ASSIGNED:
-        notify_send("STATUS=Provisioned");
-        break;
-    case PROVISIONING_WAITING:
-        notify_send(st->has_result ? "STATUS=Serving from the saved identity, cloud not reached"
-                                   : "STATUS=Not provisioned, trying again later");
-        break;
-    case PROVISIONING_STARTING:
-    case PROVISIONING_TRYING:
-        notify_send(st->has_result ? "STATUS=Serving from the saved identity"
-                                   : "STATUS=Provisioning");
-        break;
-    case PROVISIONING_STOPPED:
-        break;
-    }
-}
-
-static void on_device_key(void *data, bool accepted, const struct hub_answer *answer) {
-    struct daemon *d = data;
-    if (accepted) {
-        provisioning_confirm(d->provisioning, answer->key_generation);
-    } else {
-        provisioning_refuse(d->provisioning, answer->key_generation, &answer->err);
-    }
-}
-
-static void on_reconciled(void *data, unsigned cnt) {
-    struct daemon *d = data;
-    if (cnt > 0) {
-        /* The root may have changed while we ran: keys derived before are not the hub's any more.
-         */
-        module_keys_drop(d->module_keys);
-        log_info("The hub holds the current keys of all module identities (%u updated)", cnt);
-    }
-}
-
-static void on_engine_event(void *data, enum runtime_event event, const char *id) {
-    struct daemon *d = data;
-    if (d->authz != NULL) {
-        authz_on_event(d->authz, event, id);
-    }
-}
-
-/* A signal that interrupts the wait makes libuv forget how long it had waited, so the turn in which
- * we are told to stop looks long and says nothing. */
-static void on_lag(void *data, uint64_t lag_ms) {
-    const struct daemon *d = data;
-    if (!d->stopping) {
-        log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
-    }
-}
 
 static void on_settled(void *data) {
     (void)data;
@@ -147,6 +41,19 @@ static enum edge_code make_paths(struct daemon *d, struct edge_error *err) {
     return EDGE_OK;
 }
 
+/* Two daemons, or a command at work on the keys, would undo what the other does. A disk that takes
+ * no lock file is no reason to stay away. */
+static enum edge_code lock_state(struct daemon *d, struct edge_error *err) {
+    enum edge_code code = lock_take(d->state_dir, LOCK_FILE, &d->lock_fd, err);
+    if (code == EDGE_CONFLICT) {
+        return edge_wrap(err, code, "starting on a state folder that is in use");
+    }
+    if (code != EDGE_OK) {
+        log_warn("The state folder is not locked: %s", edge_error_text(err));
+    }
+    return EDGE_OK;
+}
+
 static enum edge_code open_hsm(struct daemon *d, struct edge_error *err) {
     enum edge_code code = worker_new(d->loop, "hsm", &d->worker, err);
     if (code == EDGE_OK) {
@@ -155,18 +62,51 @@ static enum edge_code open_hsm(struct daemon *d, struct edge_error *err) {
     return code;
 }
 
-static enum edge_code open_cloud(struct daemon *d, struct edge_error *err) {
-    const struct http_client_options options = {.extra_ca_file = d->cfg->cloud_extra_ca_file,
-                                                .user_agent = "edged/" EDGE_VERSION};
-    enum edge_code code = http_client_new(d->loop, &options, &d->http, err);
+static enum edge_code open_wall(struct daemon *d, struct edge_error *err) {
+    enum edge_code code = wall_new(d->loop, d->worker, d->state_dir, &d->cloud.wall, err);
     if (code == EDGE_OK) {
-        code = hub_new(d->loop, d->http, d->worker, d->hsm, &d->hub, err);
+        code = wall_on_change(d->cloud.wall, daemon_on_wall, d, err);
+    }
+    return code;
+}
+
+static void log_proxy(const struct http_client *http) {
+    char proxy[PROXY_TEXT_MAX];
+    if (http_client_proxy_in_use(http, proxy, sizeof(proxy)) && proxy[0] != '\0') {
+        log_info("The cloud is reached through the proxy %s", log_quote_str(proxy));
+    }
+}
+
+static enum edge_code open_cloud(struct daemon *d, struct edge_error *err) {
+    const struct config_provisioning *p = &d->cfg->provisioning;
+    const struct http_client_options options = {.extra_ca_file = d->cfg->cloud_extra_ca_file,
+                                                .user_agent = "edged/" EDGE_VERSION,
+                                                .https_proxy = d->cfg->https_proxy,
+                                                .no_proxy = d->cfg->no_proxy};
+    enum edge_code code = http_client_new(d->loop, &options, &d->http, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    log_proxy(d->http);
+    d->cloud.loop = d->loop;
+    d->cloud.worker = d->worker;
+    d->cloud.hsm = d->hsm;
+    d->cloud.http = d->http;
+    code = hub_new(&d->cloud, &d->hub, err);
+    if (code == EDGE_OK) {
+        hub_on_verdict(d->hub, daemon_on_verdict, d);
+    }
+    if (code == EDGE_OK && p->credential == CONFIG_CREDENTIAL_X509) {
+        code = device_cert_new(d->loop, d->worker, p->identity_cert, p->identity_pk, &d->cert, err);
+    }
+    if (code == EDGE_OK && d->cert != NULL) {
+        device_cert_set_wall(d->cert, d->cloud.wall);
     }
     return code;
 }
 
 static enum edge_code open_identity(struct daemon *d, struct edge_error *err) {
-    const struct reconcile_events events = {on_device_key, on_reconciled, d};
+    const struct reconcile_events events = {.on_done = daemon_on_reconciled, .data = d};
     enum edge_code code = module_keys_new(d->loop, d->worker, d->hsm, d->cfg->derived_key_ttl_s,
                                           &d->module_keys, err);
     if (code == EDGE_OK) {
@@ -178,18 +118,23 @@ static enum edge_code open_identity(struct daemon *d, struct edge_error *err) {
 }
 
 static enum edge_code open_runtime(struct daemon *d, struct edge_error *err) {
-    enum edge_code code =
-        docker_new(d->loop, d->http, d->cfg->engine.path, on_engine_event, d, &d->runtime, err);
+    enum edge_code code = docker_new(d->loop, d->http, d->cfg->engine.path, daemon_on_engine_event,
+                                     d, &d->runtime, err);
     if (code == EDGE_OK) {
         code = authz_new(d->loop, d->runtime, &d->authz, err);
+    }
+    if (code == EDGE_OK) {
+        const struct moved_deps deps = {
+            .loop = d->loop, .worker = d->worker, .runtime = d->runtime, .state_dir = d->state_dir};
+        code = moved_new(&deps, &d->moved, err);
     }
     return code;
 }
 
 static enum edge_code open_provisioning(struct daemon *d, struct edge_error *err) {
-    const struct provisioning_deps deps = {d->loop, d->worker, d->hsm,
-                                           d->http, d->cfg,    d->state_dir};
-    const struct provisioning_events events = {on_identity, on_status, d};
+    const struct provisioning_deps deps = {
+        .cloud = &d->cloud, .config = d->cfg, .cert = d->cert, .state_dir = d->state_dir};
+    const struct provisioning_events events = {daemon_on_identity, daemon_on_status, d};
     return provisioning_new(&deps, &events, &d->provisioning, err);
 }
 
@@ -214,6 +159,8 @@ static enum edge_code open_services(struct daemon *d, struct edge_error *err) {
     const struct http_listen_options mgmt = {.mode = MGMT_SOCKET_MODE};
     d->api = (struct api){.loop = d->loop,
                           .worker = d->worker,
+                          .hsm = d->hsm,
+                          .wall = d->cloud.wall,
                           .runtime = d->runtime,
                           .module_keys = d->module_keys,
                           .identities = &d->identities,
@@ -237,13 +184,17 @@ static void on_signal(void *data, int signum);
 static enum edge_code build(struct daemon *d, struct edge_error *err) {
     enum edge_code code = make_paths(d, err);
     if (code == EDGE_OK) {
+        code = lock_state(d, err);
+    }
+    if (code == EDGE_OK) {
         code = notify_listen_fds(d->fds.items, LISTEN_FDS_MAX, &d->fds.cnt, err);
     }
     if (code == EDGE_OK) {
         code = loop_new(&d->loop, err);
     }
     static enum edge_code (*const steps[])(struct daemon *, struct edge_error *) = {
-        open_hsm, open_cloud, open_identity, open_runtime, open_provisioning, open_services};
+        open_hsm,     open_wall,         open_cloud,   open_identity,
+        open_runtime, open_provisioning, open_services};
     for (size_t i = 0; code == EDGE_OK && i < EDGE_ARRAY_LEN(steps); i++) {
         code = steps[i](d, err);
     }
@@ -258,7 +209,10 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
     }
     if (code == EDGE_OK) {
         loop_timer_start(d->settled, SETTLED_MS);
-        loop_on_lag(d->loop, on_lag, d);
+        loop_on_lag(d->loop, daemon_on_lag, d);
+        code = wall_start(d->cloud.wall, err);
+    }
+    if (code == EDGE_OK) {
         code = provisioning_start(d->provisioning, err);
     }
     if (code == EDGE_OK) {
@@ -290,12 +244,21 @@ static void stop_worker(void *data) {
     }
 }
 
+static void stop_wall(void *data) {
+    struct daemon *d = data;
+    if (d->cloud.wall != NULL) {
+        wall_stop(d->cloud.wall, stop_worker, d);
+    } else {
+        stop_worker(d);
+    }
+}
+
 static void stop_http(void *data) {
     struct daemon *d = data;
     if (d->http != NULL) {
-        http_client_close(d->http, stop_worker, d);
+        http_client_close(d->http, stop_wall, d);
     } else {
-        stop_worker(d);
+        stop_wall(d);
     }
 }
 
@@ -308,12 +271,21 @@ static void stop_runtime(void *data) {
     }
 }
 
+static void stop_moved(void *data) {
+    struct daemon *d = data;
+    if (d->moved != NULL) {
+        moved_stop(d->moved, stop_runtime, d);
+    } else {
+        stop_runtime(d);
+    }
+}
+
 static void stop_reconcile(void *data) {
     struct daemon *d = data;
     if (d->reconcile != NULL) {
-        reconcile_stop(d->reconcile, stop_runtime, d);
+        reconcile_stop(d->reconcile, stop_moved, d);
     } else {
-        stop_runtime(d);
+        stop_moved(d);
     }
 }
 
@@ -365,24 +337,29 @@ static void release(struct daemon *d) {
     http_server_free(d->work);
     provisioning_free(d->provisioning);
     reconcile_free(d->reconcile);
+    moved_free(d->moved);
     authz_free(d->authz);
     runtime_free(d->runtime);
     module_keys_free(d->module_keys);
     hub_free(d->hub);
+    device_cert_free(d->cert);
+    wall_free(d->cloud.wall);
     http_client_free(d->http);
     worker_free(d->worker);
     hsm_close(d->hsm);
+    edge_cleanup_fd(&d->lock_fd);
     if (d->loop != NULL) {
         loop_free(d->loop);
     }
 }
 
-enum edge_code daemon_run(const struct edge_config *cfg, struct edge_error *err) {
+enum edge_code daemon_run(struct edge_config *cfg, struct edge_error *err) {
     struct daemon *d = calloc(1, sizeof(*d));
     if (d == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
     d->cfg = cfg;
+    d->lock_fd = -1;
     enum edge_code code = build(d, err);
     if (code == EDGE_OK) {
         code = notify_watchdog_start(d->loop, err);

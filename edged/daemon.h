@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "config/config.h"
 
-/* Runs until SIGTERM or SIGINT. Returns OK after an orderly stop. cfg is borrowed. Errors: CONFIG,
+/* Runs until SIGTERM or SIGINT. Returns OK after an orderly stop. cfg is borrowed; a key in
+ * it is wiped once the key store has it. Errors: CONFIG,
  * IO, DENIED, NOMEM while starting; later faults are states, not ends. */
-enum edge_code daemon_run(const struct edge_config *cfg, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code daemon_run(struct edge_config *cfg, struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -113,7 +113,7 @@ static int check_config(const char *file, const struct edge_config *cfg,
     return EXIT_UNUSABLE_CONFIG;
 }
 
-static int run(const struct options *opt, const struct edge_config *cfg) {
+static int run(const struct options *opt, struct edge_config *cfg) {
     struct edge_error err;
     bool locked = false;
     footprint_limit();
@@ -147,7 +147,11 @@ int main(int argc, char **argv) {
         return status;
     }
     log_init();
-    enum edge_code code = config_load(opt.config, &cfg, &report, &err);
+    /* The file may hold a key. */
+    enum edge_code code = secret_heap_init(NULL, &err);
+    if (code == EDGE_OK) {
+        code = config_load(opt.config, &cfg, &report, &err);
+    }
     if (opt.check_config) {
         status = check_config(opt.config, cfg, &report, &err);
     } else {

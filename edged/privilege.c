@@ -4,10 +4,9 @@
  */
 #include "privilege.h"
 
-#include "base/attr.h"
+#include "base/env.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -25,14 +24,6 @@ static void raise_file_limit(void) {
     }
 }
 
-/* With these, libraries write session keys, passwords and TPM traffic to a file or to stderr. */
-static void drop_debug_environment(void) {
-    static const char *const names[] = {"SSLKEYLOGFILE", "TSS2_LOG", "TSS2_LOGFILE"};
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(names); i++) {
-        (void)unsetenv(names[i]);
-    }
-}
-
 enum edge_code privilege_harden(bool allow_root, struct edge_error *err) {
     const struct rlimit no_core = {0, 0};
     if (geteuid() == 0 && !allow_root) {
@@ -47,6 +38,6 @@ enum edge_code privilege_harden(bool allow_root, struct edge_error *err) {
     }
     (void)umask(0077);
     raise_file_limit();
-    drop_debug_environment();
+    env_drop_debug();
     return EDGE_OK;
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one subsystem of the daemon tells another.
+ */
+#include "base/log.h"
+#include "daemon_parts.h"
+#include "loop/notify.h"
+
+static void use_identity(struct daemon *d, bool need_proof) {
+    const struct provisioning_result *r = &d->identity;
+    struct edge_error err;
+    const struct proof_source from = {.kind = r->credential == PROVISIONING_CERT ? PROOF_CERT
+                                                                                 : PROOF_KEY,
+                                      .key_generation = r->key_generation,
+                                      .cert = provisioning_get_cert(d->provisioning)};
+    enum edge_code code =
+        hub_set_identity(d->hub, r->hub, r->device_id, &from, d->identity_serial, &err);
+    if (code == EDGE_OK) {
+        code = reconcile_start(d->reconcile, r->hub, r->device_id, need_proof, &err);
+    }
+    if (code != EDGE_OK) {
+        log_error("The identity cannot be used: %s", edge_error_text(&err));
+    }
+}
+
+/* What the hub has confirmed decides for whom the containers on this machine are. */
+static void tell_moved(struct daemon *d, const struct provisioning_result *r) {
+    if (d->moved_serial != d->identity_serial && !d->stopping) {
+        d->moved_serial = d->identity_serial;
+        moved_set_identity(d->moved, r->hub, r->device_id, true);
+    }
+}
+
+void daemon_on_identity(void *data, const struct provisioning_result *r, uint64_t serial,
+                        bool moved) {
+    struct daemon *d = data;
+    if (moved) {
+        log_warn("The device was moved: hub %s, device %s", log_quote_str(r->hub),
+                 log_quote_str(r->device_id));
+    }
+    d->identity = *r;
+    d->identity_serial = serial;
+    if (r->proven) {
+        tell_moved(d, r);
+    }
+    module_keys_set_legacy(d->module_keys, provisioning_legacy_root(d->provisioning));
+    use_identity(d, !r->proven);
+}
+
+void daemon_on_status(void *data, const struct provisioning_status *st) {
+    struct daemon *d = data;
+    const bool saved = st->has_result;
+    const char *texts[] = {
+        [PROVISIONING_ASSIGNED] = "STATUS=Provisioned",
+        [PROVISIONING_WAITING] = saved ? "STATUS=Serving from the saved identity, cloud not reached"
+                                       : "STATUS=Not provisioned, trying again later",
+        [PROVISIONING_CLOCK] = saved ? "STATUS=Serving from the saved identity, clock not right"
+                                     : "STATUS=Not provisioned, waiting for the clock",
+        [PROVISIONING_STARTING] = "STATUS=Provisioning",
+        [PROVISIONING_TRYING] =
+            saved ? "STATUS=Serving from the saved identity" : "STATUS=Provisioning",
+    };
+    if (st->state != PROVISIONING_STOPPED) {
+        notify_send(texts[st->state]);
+    }
+    if (saved && st->result.proven) {
+        tell_moved(d, &st->result);
+    }
+}
+
+void daemon_on_verdict(void *data, bool accepted, const struct hub_answer *answer) {
+    struct daemon *d = data;
+    if (accepted) {
+        provisioning_confirm(d->provisioning, answer->identity_serial);
+    } else {
+        provisioning_refuse(d->provisioning, answer->identity_serial, &answer->err);
+    }
+}
+
+void daemon_on_reconciled(void *data, unsigned cnt) {
+    struct daemon *d = data;
+    module_keys_leave_legacy(d->module_keys, NULL);
+    provisioning_legacy_done(d->provisioning);
+    if (cnt > 0) {
+        /* The root may have changed while we ran: keys derived before are not the hub's any more.
+         */
+        module_keys_drop(d->module_keys);
+        log_info("The hub holds the current keys of all module identities (%u updated)", cnt);
+    }
+}
+
+/* What waits for a token goes on at once; its own pause may be long by now. */
+void daemon_on_wall(void *data) {
+    struct daemon *d = data;
+    bool usable = wall_is_usable(d->cloud.wall);
+    if (usable && !d->clock_usable && d->identity_serial != 0 && !d->stopping) {
+        use_identity(d, !d->identity.proven);
+    }
+    d->clock_usable = usable;
+}
+
+void daemon_on_engine_event(void *data, enum runtime_event event, const char *id) {
+    struct daemon *d = data;
+    if (d->authz != NULL) {
+        authz_on_event(d->authz, event, id);
+    }
+}
+
+/* A signal that interrupts the wait makes libuv forget how long it had waited, so the turn in which
+ * we are told to stop looks long and says nothing. */
+void daemon_on_lag(void *data, uint64_t lag_ms) {
+    const struct daemon *d = data;
+    if (!d->stopping) {
+        log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
+    }
+}
