@@ -84,7 +84,7 @@ def test_module_signs_as_itself_only(world: World) -> None:
     assert sign(a, "MOD-A") == ["404"]
     assert sign(a, "mod-a", user="1000") == ["200"]
     assert sign(a, "mod-a", times=50) == ["200"] * 50
-    world.daemon.wait_log("refused pid .* as module .mod-b. .* which is module 'mod-a'")
+    world.daemon.wait_log("refused pid .* as .mod-b. .* which is module 'mod-a'")
 
 
 def test_first_process_of_a_container(world: World) -> None:
@@ -113,6 +113,29 @@ def test_only_edge_agent_manages(world: World) -> None:
     assert agent.exec(*command)[1].startswith("200")
     assert module.exec(*command)[1].startswith("404")
     assert sign(agent, "mod-a") == ["404"]
+
+
+def test_edge_agent_may_ask_for_provisioning(world: World) -> None:
+    """It takes 200 only, and nothing stops."""
+    agent, module = world.run("edgeAgent"), world.run("mod-a")
+    command = ["/bin/module_ask", "/edge/run/mgmt.sock", "POST", "/device/reprovision?api-version=2019-10-22", "{}"]
+    assert module.exec(*command)[1].startswith("404")
+    assert agent.exec(*command)[1].startswith("200")
+    world.daemon.wait_log("dynamic_reprovisioning is off")
+    assert world.daemon.is_running()
+
+
+def test_containers_are_no_operators(world: World) -> None:
+    """Neither root in edgeAgent, which has the socket, nor the user it gives the socket to."""
+    agent = world.run("edgeAgent")
+    command = ["/bin/module_ask", "/edge/run/mgmt.sock", "GET", f"/edged/status?{VERSION}"]
+    os.chown(world.daemon.mgmt, 1000, 1000)
+    assert agent.exec(*command)[1].startswith('404 {"message":"Module not found"}')
+    assert agent.exec(*command, user="1000")[1].startswith('404 {"message":"Module not found"}')
+    world.daemon.wait_log("refused pid .* as 'operator' .* it runs in container")
+    done = subprocess.run([ASK, str(world.daemon.mgmt), "GET", f"/edged/status?{VERSION}"], capture_output=True, text=True,
+                          check=True)
+    assert done.stdout.startswith("200 ")
 
 
 def cgroup_folders(pid: int) -> list[Path]:

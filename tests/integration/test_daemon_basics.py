@@ -105,7 +105,13 @@ def test_version_and_help() -> None:
 def test_half_a_command_is_completed() -> None:
     done = subprocess.run([str(IOTEDGE), "tpm"], capture_output=True, text=True, timeout=20)
     assert done.returncode == 2
-    assert "did you mean 'tpm info'?" in done.stderr
+    assert "did you mean 'tpm info', 'tpm import-key'" in done.stderr
+
+
+def test_help_on_half_a_command() -> None:
+    done = subprocess.run([str(IOTEDGE), "tpm", "--help"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and not done.stderr
+    assert "tpm info " in done.stdout and "status" not in done.stdout
 
 
 def test_tpm_info_without_a_tpm_names_the_mend() -> None:

@@ -98,9 +98,9 @@ DPS_FAULTS: list[tuple[str, str, dict[str, Any], str, tuple[int, int], int]] = [
     ("dps.register.first", "status", {"status": 403}, "IP filter", RARELY_S, 1),
     ("dps.register.first", "status", {"status": 404}, "scope_id", RARELY_S, 1),
     ("dps.register.first", "status", {"status": 409}, "in progress", SOON_S, 1),
-    ("dps.register.first", "status", {"status": 429, "retry_after": 17}, "throttling", (17, 30), 1),
+    ("dps.register.first", "status", {"status": 429, "retry_after": 17}, "throttling", (17, 156), 1),
     ("dps.register.first", "status", {"status": 500}, "fault of its own", SOON_S, 1),
-    ("dps.register.first", "status", {"status": 503, "retry_after": 20}, "fault of its own", (20, 35), 1),
+    ("dps.register.first", "status", {"status": 503, "retry_after": 20}, "fault of its own", (20, 183), 1),
     ("dps.register.first", "status", {"status": 302}, f"{NOT_USABLE}.*proxy", SOON_S, 1),
     ("dps.register.first", "truncated-json", {}, f"{NOT_USABLE}.*malformed JSON", SOON_S, 1),
     ("dps.register.first", "oversized-json", {"size": 2000000}, "longer than 65536 bytes", SOON_S, 1),
@@ -109,8 +109,8 @@ DPS_FAULTS: list[tuple[str, str, dict[str, Any], str, tuple[int, int], int]] = [
     ("dps.register.challenge", "wrong-srk", {}, f"activating the challenge.*{ANOTHER_KEY}", SOON_S, 1),
     *[("dps.register.challenge", "corrupt-field", {"field": field},
        f"activating the challenge.*{ANOTHER_KEY}", SOON_S, 1) for field in (1, 3, 5)],
-    ("dps.register.second", "status", {"status": 401}, "proof was refused.*clock", RARELY_S, 2),
-    ("dps.register.second", "status", {"status": 429, "retry_after": 19}, "throttling", (19, 35), 2),
+    ("dps.register.second", "status", {"status": 401}, "proof was refused.*clock", RARELY_S, 3),
+    ("dps.register.second", "status", {"status": 429, "retry_after": 19}, "throttling", (19, 174), 2),
     ("dps.operation", "failed", {}, "allocation policy", RARELY_S, 3),
     ("dps.operation", "disabled", {}, "is disabled: enable it", RARELY_S, 3),
     ("dps.operation", "status", {"status": 404}, "no longer known", SOON_S, 3),
@@ -363,7 +363,7 @@ def test_another_tpm_is_named_and_not_taken_for_ours(saved: Device, replaced: bo
         saved.daemon.clear_log()
         saved.daemon.start()
         saved.daemon.wait_log("this is another TPM" if replaced else "the TPM was cleared")
-        saved.daemon.wait_log("keys/pins' away")
+        saved.daemon.wait_log("iotedge tpm accept-change")
         time.sleep(1)
         assert saved.daemon.is_running()
         # It says so a few times a minute at most.

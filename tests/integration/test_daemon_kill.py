@@ -6,17 +6,19 @@ EDGE_KILL_POINTS=all tries every single step instead of a sample.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
 from support import process
-from support.device import Device, running_device
+from support.daemon import Daemon
+from support.device import Device, Site, ended, running_device, running_site
 from support.engine import Engine
 from support.module_image import Module
 from support.tpm2 import Tpm2
@@ -263,3 +265,85 @@ def test_saved_identity_whose_key_is_dead_heals_without_being_told(provisioned: 
     rig.cut_power()
     rig.daemon.config["provisioning"]["always_reprovision_on_startup"] = False
     rig.check_online()
+
+
+# A key that an operator gave: it must not get lost on its way from config.yaml into the key store
+
+
+def by_string(site: Site, daemon: Daemon) -> bytes:
+    key = os.urandom(32)
+    site.admin.create_device(site.name(), primary_key=base64.b64encode(key).decode(), edge=True)
+    daemon.use_connection_string(site.admin.connection_string(site.name()))
+    return key
+
+
+def by_key(site: Site, daemon: Daemon) -> bytes:
+    key = os.urandom(32)
+    site.admin.enroll_key(site.name(), base64.b64encode(key).decode())
+    daemon.use_dps_key(site.name(), key)
+    return key
+
+
+def delete_key(site: Site, daemon: Daemon) -> None:
+    """As the log says that it can be."""
+    if daemon.config["provisioning"]["source"] == "manual":
+        daemon.use_manual(method="tpm", iothub_hostname=site.emulator.hub_host, device_id=site.name())
+    else:
+        daemon.use_dps_key(site.name())
+
+
+def run_until(site: Site, daemon: Daemon, step: int, log: Path | None = None) -> bool:
+    """Runs a first start with a kill at a step; False when it never came to that step."""
+    before = site.admin.count("hub.list", 200)
+    daemon.launch_until_kill_point(step, log)
+    deadline = time.monotonic() + RECOVERY_S
+    while daemon.is_running():
+        assert time.monotonic() < deadline, daemon.log_text()[-3000:]
+        if site.admin.count("hub.list", 200) > before and "hub holds the current keys" in daemon.log_text():
+            time.sleep(0.1)
+            break
+        time.sleep(0.02)
+    code = daemon.stop()
+    assert code in (0, -signal.SIGKILL), daemon.log_text()[-3000:]
+    return code != 0
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running_site() as one:
+        yield one
+
+
+@pytest.mark.parametrize("give", [by_string, by_key], ids=["connection-string", "dps-key"])
+def test_kill_while_a_key_is_imported(site: Site, give: Callable[[Site, Daemon], bytes],
+                                      capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the step: the next start imports it once, works, and works without the key in the file. A start that
+    has said that the key can be deleted has it safe."""
+    first = site.daemon()
+    with ended(first):
+        give(site, first)
+        log = first.folder / "steps"
+        assert not run_until(site, first, 0, log)
+    points = choose(log)
+    hit = 0
+    for point in points:
+        daemon = site.daemon()
+        with ended(daemon):
+            give(site, daemon)
+            hit += run_until(site, daemon, point)
+            site.swtpm.kill()
+            site.swtpm.start()
+            if "can be deleted from the file" in daemon.log_text():
+                delete_key(site, daemon)
+            daemon.forget_module_keys()
+            daemon.clear_log()
+            site.wait_accepted(daemon.start, RECOVERY_S)
+            delete_key(site, daemon)
+            site.wait_accepted(daemon.restart_to_list, RECOVERY_S)
+            assert len(list((daemon.state / "keys").glob("identity*"))) == 1
+            assert "damaged" not in daemon.log_text()
+            assert list(daemon.home.rglob("*.tmp")) == []
+        assert site.admin.violations() == []
+    with capsys.disabled():
+        print(f"\nimport of a key: killed at {hit} of {len(points)} chosen steps")
+    assert hit >= len(points) * 0.8 and hit > 0

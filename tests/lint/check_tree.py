@@ -27,9 +27,10 @@ LAYERS = {
     "edged/runtime": {"base", "loop", "hsm", "config"},
     "edged/provisioning": {"base", "loop", "hsm", "config", "cloud", "runtime"},
     "edged/identity": {"base", "loop", "hsm", "config", "cloud", "runtime"},
-    "edged/cli": {"base", "loop", "hsm", "config"},
+    "edged/agent": {"base", "loop", "hsm", "config", "cloud", "runtime"},
+    "edged/cli": {"base", "loop", "hsm", "config", "cloud", "provisioning"},
     "edged/api": {"base", "loop", "hsm", "config", "cloud", "runtime", "provisioning", "identity", "http"},
-    "edged": {"base", "loop", "hsm", "config", "cloud", "runtime", "provisioning", "identity", "http", "api"},
+    "edged": {"base", "loop", "hsm", "config", "cloud", "runtime", "provisioning", "identity", "agent", "http", "api"},
 }
 
 # Third-party header -> files that may include it.

@@ -15,14 +15,20 @@
 
 struct fault_server http_calls_server;
 
-int http_calls_set_up(void **state) {
-    struct http_calls *f = calloc(1, sizeof(*f));
+static void open_client(struct http_calls *f, const char *https_proxy, const char *no_proxy) {
     struct http_client_options opt = {.extra_ca_file = http_calls_server.extra_ca,
                                       .ca_dir = http_calls_server.store,
-                                      .user_agent = "edged-test"};
+                                      .user_agent = "edged-test",
+                                      .https_proxy = https_proxy,
+                                      .no_proxy = no_proxy};
+    assert_int_equal(http_client_new(f->loop, &opt, &f->client, NULL), EDGE_OK);
+}
+
+int http_calls_set_up(void **state) {
+    struct http_calls *f = calloc(1, sizeof(*f));
     assert_non_null(f);
     assert_int_equal(loop_new(&f->loop, NULL), EDGE_OK);
-    assert_int_equal(http_client_new(f->loop, &opt, &f->client, NULL), EDGE_OK);
+    open_client(f, NULL, NULL);
     *state = f;
     return 0;
 }
@@ -31,6 +37,15 @@ void http_calls_on_closed(void *data) {
     struct http_calls *f = data;
     assert_false(f->closed);
     f->closed = true;
+}
+
+void http_calls_reopen(struct http_calls *f, const char *https_proxy, const char *no_proxy) {
+    http_client_close(f->client, http_calls_on_closed, f);
+    loop_run(f->loop);
+    assert_true(f->closed);
+    http_client_free(f->client);
+    f->closed = false;
+    open_client(f, https_proxy, no_proxy);
 }
 
 int http_calls_tear_down(void **state) {
@@ -128,16 +143,18 @@ static void on_done(void *data, const struct http_client_answer *answer) {
 void http_call_init(struct http_call *c, struct http_calls *f, const char *kind, const char *path) {
     *c = (struct http_call){.f = f};
     bool local = strcmp(kind, "sock") == 0;
+    bool plain = strcmp(kind, "plain") == 0;
     if (local) {
         (void)snprintf(c->url, sizeof(c->url), "http://localhost%s", path);
     } else {
-        (void)snprintf(c->url, sizeof(c->url), "https://127.0.0.1:%u%s",
+        (void)snprintf(c->url, sizeof(c->url), "%s://127.0.0.1:%u%s", plain ? "http" : "https",
                        fault_server_port(&http_calls_server, kind), path);
     }
     c->request = (struct http_client_request){
         .method = "GET",
         .url = c->url,
         .unix_path = local ? http_calls_server.sock : NULL,
+        .plain_http = plain,
         .timeout_ms = 20000,
         .on_open = on_open,
         .on_done = on_done,

@@ -69,7 +69,12 @@ int http_calls_set_up(void **state);
 int http_calls_tear_down(void **state);
 void http_calls_on_closed(void *data);
 
-/* kind: port of the server, or "sock". A GET that the test may change before it is sent. */
+/* Replaces the fixture's client by one with this proxy and these exceptions, as the options have
+ * them. */
+void http_calls_reopen(struct http_calls *f, const char *https_proxy, const char *no_proxy);
+
+/* kind: port of the server, or "sock"; "plain" is asked by plain HTTP. A GET that the test may
+ * change before it is sent. */
 void http_call_init(struct http_call *c, struct http_calls *f, const char *kind, const char *path);
 void http_call_send(struct http_call *c);
 

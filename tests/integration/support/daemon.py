@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -69,6 +70,10 @@ def call(path: Path, method: str, target: str, body: Any = None, timeout_s: floa
     return parse_reply(answer)
 
 
+def _file_uris(files: tuple[Path, Path]) -> dict[str, str]:
+    return {"identity_cert": files[0].as_uri(), "identity_pk": files[1].as_uri()}
+
+
 class Daemon:
     """One edged with a home, sockets and configuration of its own."""
 
@@ -82,6 +87,7 @@ class Daemon:
         self.mgmt = self.sockets / "mgmt.sock"
         self.work = self.sockets / "work.sock"
         self.env: dict[str, str] = {}
+        self.keeps_pauses = False  # else a start comes long after what the last run agreed with the cloud
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self.home.mkdir(parents=True, exist_ok=True)
         self.sockets.mkdir(exist_ok=True)
@@ -91,6 +97,7 @@ class Daemon:
                 "global_endpoint": emulator.dps_url,
                 "scope_id": emulator.id_scope,
                 "attestation": {"method": "tpm"},
+                "startup_spread": 0,
             },
             "hostname": "test-device",
             "homedir": str(self.home),
@@ -101,6 +108,49 @@ class Daemon:
             "tpm": {"tcti": tcti, "allow_emulator": True},
             "cloud": {"extra_ca_file": emulator.ca},
         }
+
+    def use_keys_in_files(self) -> None:
+        """Instead of the TPM."""
+        self.config["hsm"] = {"backend": "soft"}
+        del self.config["tpm"]
+
+    def _provision(self, source: str, **values: Any) -> None:
+        self.config["provisioning"] = {"source": source, "startup_spread": 0, **values}
+
+    def use_dps(self, **attestation: Any) -> None:
+        """Values of the attestation section: method and what belongs to it."""
+        self._provision("dps", global_endpoint=self.emulator.dps_url, scope_id=self.emulator.id_scope,
+                        attestation=attestation)
+
+    def use_dps_key(self, registration_id: str, key: Optional[bytes] = None) -> None:
+        """Without a key: it was imported before."""
+        self.use_dps(method="symmetric_key", registration_id=registration_id,
+                     **({} if key is None else {"symmetric_key": base64.b64encode(key).decode()}))
+
+    def use_dps_x509(self, files: tuple[Path, Path]) -> None:
+        """Certificate and key; the registration id is the common name."""
+        self.use_dps(method="x509", **_file_uris(files))
+
+    def use_manual(self, **authentication: Any) -> None:
+        self._provision("manual", authentication=authentication)
+
+    def use_connection_string(self, text: str) -> None:
+        self.use_manual(method="device_connection_string", device_connection_string=text)
+
+    def use_manual_x509(self, hub: str, device_id: str, files: tuple[Path, Path]) -> None:
+        self.use_manual(method="x509", iothub_hostname=hub, device_id=device_id, **_file_uris(files))
+
+    def use_external(self, endpoint: str) -> None:
+        self._provision("external", endpoint=endpoint)
+
+    @property
+    def state(self) -> Path:
+        """Where the daemon keeps its files."""
+        return self.home / "edged"
+
+    def forget_module_keys(self) -> None:
+        """Not running: makes the next start compare them with the hub's, as it would with another root."""
+        (self.state / "reconciled").unlink(missing_ok=True)
 
     def write_config(self) -> None:
         self.config_file.write_text(yaml.safe_dump(self.config))
@@ -117,6 +167,8 @@ class Daemon:
     def launch(self) -> None:
         """Starts without waiting for anything."""
         self.write_config()
+        if not self.keeps_pauses:
+            self.forget_pauses()
         env = {**os.environ, "IOTEDGE_LOG": "debug", **self.env}
         self._process = process.start(
             [str(EDGED), "--allow-root", "-c", str(self.config_file)], self.log, env)
@@ -134,6 +186,10 @@ class Daemon:
             self.launch()
         finally:
             self.env = saved
+
+    def forget_pauses(self) -> None:
+        """As if long ago: between two registrations the daemon keeps a distance, also across a restart."""
+        (self.state / "contact").unlink(missing_ok=True)
 
     def start(self) -> None:
         """Starts and waits until both sockets listen."""
@@ -185,6 +241,14 @@ class Daemon:
     def restart(self) -> None:
         """Stops in order, starts with an empty log."""
         assert self.stop() == 0
+        self.clear_log()
+        self.start()
+
+    def restart_to_list(self) -> None:
+        """As `restart`, and this start asks the hub for the modules."""
+        self.wait_log("hub holds the current keys")
+        assert self.stop() == 0
+        self.forget_module_keys()
         self.clear_log()
         self.start()
 
