@@ -213,11 +213,6 @@ enum edge_code takeover_run(const struct edge_config *cfg, const char *homedir, 
 
 /* --- Certificate files: only their being made and freed counts here --- */
 
-void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {
-    (void)dc;
-    (void)wall;
-}
-
 enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cert_path,
                                const char *key_path, struct device_cert **ret,
                                struct edge_error *err) {
@@ -226,6 +221,7 @@ enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cer
     (void)err;
     assert_true(cert_path[0] == '/' && key_path[0] == '/');
     world.certs++;
+    world.cert_wall = NULL;
     (void)snprintf(world.cert_path, sizeof(world.cert_path), "%s", cert_path);
     *ret = (struct device_cert *)&world;
     return EDGE_OK;
@@ -235,4 +231,9 @@ void device_cert_free(struct device_cert *dc) {
     if (dc == (struct device_cert *)&world) {
         world.certs--;
     }
+}
+
+void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {
+    (void)dc;
+    world.cert_wall = wall;
 }

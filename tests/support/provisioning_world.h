@@ -33,8 +33,9 @@ struct world {
     struct takeover takeover; /* what 1.1 left */
     enum edge_code takeover_code;
     unsigned takeovers;
-    unsigned certs;      /* made and not freed */
-    char cert_path[256]; /* of the last one that was made */
+    unsigned certs;               /* made and not freed */
+    char cert_path[256];          /* of the last one that was made */
+    const struct wall *cert_wall; /* what it is judged by */
     struct wall wall;
 };
 

@@ -198,11 +198,6 @@ enum edge_code hsm_registration_id(const uint8_t *ek, size_t ek_len, char ret[64
     return edge_set(err, EDGE_UNSUPPORTED, "the registration id is configured");
 }
 
-void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {
-    (void)dc;
-    (void)wall;
-}
-
 enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cert_path,
                                const char *key_path, struct device_cert **ret,
                                struct edge_error *err) {
@@ -216,4 +211,9 @@ enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cer
 
 void device_cert_free(struct device_cert *dc) {
     assert_null(dc);
+}
+
+void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {
+    (void)dc;
+    (void)wall;
 }

@@ -286,6 +286,7 @@ static void test_every_renewal_brings_its_own_certificate(void **unused) {
         policy_answer(&o);
         assert_int_equal(env.identities, i);
         assert_string_equal(world.cert_path, o.result.cert_path);
+        assert_ptr_equal(world.cert_wall, &world.wall);
         assert_non_null(provisioning_get_cert(env.p));
         assert_true(world.certs <= 2); /* the previous one may have to step in */
         provisioning_confirm(env.p, env.serial);
