@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import signal
 import time
@@ -347,3 +348,61 @@ def test_kill_while_a_key_is_imported(site: Site, give: Callable[[Site, Daemon],
     with capsys.disabled():
         print(f"\nimport of a key: killed at {hit} of {len(points)} chosen steps")
     assert hit >= len(points) * 0.8 and hit > 0
+
+
+# A disk that fills up at a step, and stays full
+
+
+def runs_into_full_disk(daemon: Daemon, step: int, is_new: bool) -> None:
+    """Registers, as far as that goes without room. Only a device that cannot even make its state folder gives up."""
+    daemon.launch_until_full(step)
+    told = re.compile("Assigned to hub|Provisioning failed|rying again")
+    deadline = time.monotonic() + RECOVERY_S
+    while daemon.is_running() and not told.search(daemon.log_text()):
+        assert time.monotonic() < deadline, daemon.log_text()[-3000:]
+        time.sleep(0.02)
+    time.sleep(0.3)  # what follows the answer: retire the old key, refresh the handle
+    if is_new and not daemon.is_running():
+        assert daemon.stop() == 1 and "cannot open directory" in daemon.log_text()
+        return
+    assert daemon.is_running(), daemon.log_text()[-3000:]
+    daemon.kill()
+
+
+@pytest.mark.parametrize("state", ["saved", "none"])
+def test_disk_full_from_a_step_on(site: Site, state: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A device with a TPM registers: whatever does not fit any more, the identity it had stays, and with room it goes
+    on."""
+    daemon = site.daemon()
+    with ended(daemon):
+        daemon.use_dps(method="tpm")
+        site.admin.reset()
+        daemon.enroll()
+        if state == "saved":
+            site.wait_accepted(daemon.start)
+            assert daemon.stop() == 0
+        log = daemon.folder / "steps"
+        blank = daemon.folder / "blank"
+        shutil.copytree(daemon.home, blank)
+        assert not run_until(site, daemon, 0, log)
+        files = [int(s[0]) for s in (line.split(" ", 2) for line in log.read_text().splitlines()) if s[2] != "socket"]
+        points = spread(files, SAMPLE_FILE)
+        for point in points:
+            if state == "none":
+                shutil.rmtree(daemon.home)
+                shutil.copytree(blank, daemon.home)
+            daemon.clear_log()
+            runs_into_full_disk(daemon, point, state == "none")
+            if state == "saved":
+                site.emulator.pause()
+                daemon.clear_log()
+                daemon.start()
+                daemon.wait_log("Using the saved identity")
+                daemon.kill()
+                site.emulator.resume()
+            daemon.clear_log()
+            site.wait_accepted(daemon.start)
+            assert daemon.stop() == 0
+        site.calm()
+        with capsys.disabled():
+            print(f"\ndisk full, {state}: {len(points)} of {len(files)} steps tried")

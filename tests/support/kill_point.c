@@ -2,10 +2,11 @@
 /*
  * Preload library that ends a program at its n-th step that the outside could notice: a change of
  * the disk, or bytes leaving through a connection. What a power cut there would leave, a test then
- * finds.
+ * finds. Or the disk is full from that step on, and the program lives with it.
  *
- * KILL_POINT=n      SIGKILL at step n, before it happens; a file write happens by half
- * KILL_POINT_LOG=f  appends one line for each step: number, call, detail
+ * KILL_POINT=n       SIGKILL at step n, before it happens; a file write happens by half
+ * KILL_POINT_FULL=n  from step n on whatever needs room on a disk fails with ENOSPC
+ * KILL_POINT_LOG=f   appends one line for each step: number, call, detail
  *
  * Standard output and error are not counted: they are the log of the program under test.
  */
@@ -33,6 +34,7 @@
 
 static atomic_ulong steps;
 static unsigned long fatal_step;
+static unsigned long full_step;
 static int log_fd = -1;
 
 static void *next_symbol(const char *name) {
@@ -48,6 +50,10 @@ __attribute__((constructor)) static void read_environment(void) {
     const char *path = getenv("KILL_POINT_LOG");
     if (number != NULL) {
         fatal_step = strtoul(number, NULL, 10);
+    }
+    const char *full = getenv("KILL_POINT_FULL");
+    if (full != NULL) {
+        full_step = strtoul(full, NULL, 10);
     }
     if (path != NULL) {
         log_fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
@@ -84,6 +90,15 @@ static void step(const char *call, const char *detail) {
     errno = saved;
 }
 
+/* After a step was counted: no room for it, errno says so. */
+static bool is_full(void) {
+    if (full_step == 0 || atomic_load(&steps) < full_step) {
+        return false;
+    }
+    errno = ENOSPC;
+    return true;
+}
+
 /* --- Descriptors --- */
 
 enum target {
@@ -117,19 +132,23 @@ static void before_output(const char *call, int fd, const void *data, size_t len
     errno = saved;
 }
 
+static bool is_full_for(int fd) {
+    return target_of(fd) == TARGET_FILE && is_full();
+}
+
 EXPORT ssize_t write(int fd, const void *data, size_t len) {
     before_output("write", fd, data, len);
-    return NEXT(write)(fd, data, len);
+    return is_full_for(fd) ? -1 : NEXT(write)(fd, data, len);
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *parts, int cnt) {
     before_output("writev", fd, NULL, 0);
-    return NEXT(writev)(fd, parts, cnt);
+    return is_full_for(fd) ? -1 : NEXT(writev)(fd, parts, cnt);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *data, size_t len, off_t at) {
     before_output("pwrite", fd, NULL, 0);
-    return NEXT(pwrite)(fd, data, len, at);
+    return is_full_for(fd) ? -1 : NEXT(pwrite)(fd, data, len, at);
 }
 
 EXPORT ssize_t send(int fd, const void *data, size_t len, int flags) {
@@ -183,6 +202,9 @@ EXPORT int open(const char *path, int flags, ...) {
     READ_MODE(flags)
     if (makes_file(flags)) {
         step("open", path);
+        if (is_full()) {
+            return -1;
+        }
     }
     return NEXT(open)(path, flags, mode);
 }
@@ -191,6 +213,9 @@ EXPORT int open64(const char *path, int flags, ...) {
     READ_MODE(flags)
     if (makes_file(flags)) {
         step("open", path);
+        if (is_full()) {
+            return -1;
+        }
     }
     return NEXT(open64)(path, flags, mode);
 }
@@ -199,6 +224,9 @@ EXPORT int openat(int dir, const char *path, int flags, ...) {
     READ_MODE(flags)
     if (makes_file(flags)) {
         step("openat", path);
+        if (is_full()) {
+            return -1;
+        }
     }
     return NEXT(openat)(dir, path, flags, mode);
 }
@@ -207,34 +235,37 @@ EXPORT int openat64(int dir, const char *path, int flags, ...) {
     READ_MODE(flags)
     if (makes_file(flags)) {
         step("openat", path);
+        if (is_full()) {
+            return -1;
+        }
     }
     return NEXT(openat64)(dir, path, flags, mode);
 }
 
 EXPORT int rename(const char *from, const char *to) {
     step("rename", to);
-    return NEXT(rename)(from, to);
+    return is_full() ? -1 : NEXT(rename)(from, to);
 }
 
 EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to) {
     step("renameat", to);
-    return NEXT(renameat)(from_dir, from, to_dir, to);
+    return is_full() ? -1 : NEXT(renameat)(from_dir, from, to_dir, to);
 }
 
 EXPORT int renameat2(int from_dir, const char *from, int to_dir, const char *to,
                      unsigned int flags) {
     step("renameat2", to);
-    return NEXT(renameat2)(from_dir, from, to_dir, to, flags);
+    return is_full() ? -1 : NEXT(renameat2)(from_dir, from, to_dir, to, flags);
 }
 
 EXPORT int link(const char *from, const char *to) {
     step("link", to);
-    return NEXT(link)(from, to);
+    return is_full() ? -1 : NEXT(link)(from, to);
 }
 
 EXPORT int linkat(int from_dir, const char *from, int to_dir, const char *to, int flags) {
     step("linkat", to);
-    return NEXT(linkat)(from_dir, from, to_dir, to, flags);
+    return is_full() ? -1 : NEXT(linkat)(from_dir, from, to_dir, to, flags);
 }
 
 EXPORT int unlink(const char *path) {
@@ -249,10 +280,10 @@ EXPORT int unlinkat(int dir, const char *path, int flags) {
 
 EXPORT int mkdir(const char *path, mode_t mode) {
     step("mkdir", path);
-    return NEXT(mkdir)(path, mode);
+    return is_full() ? -1 : NEXT(mkdir)(path, mode);
 }
 
 EXPORT int mkdirat(int dir, const char *path, mode_t mode) {
     step("mkdirat", path);
-    return NEXT(mkdirat)(dir, path, mode);
+    return is_full() ? -1 : NEXT(mkdirat)(dir, path, mode);
 }

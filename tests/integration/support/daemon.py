@@ -175,9 +175,16 @@ class Daemon:
 
     def launch_until_kill_point(self, step: int, log: Optional[Path] = None) -> None:
         """Starts with the preload library of tests/support/kill_point.c; step 0 only records."""
+        self._launch_preloaded("KILL_POINT", step, log)
+
+    def launch_until_full(self, step: int) -> None:
+        """The same, with a disk that is full from that step on."""
+        self._launch_preloaded("KILL_POINT_FULL", step, None)
+
+    def _launch_preloaded(self, what: str, step: int, log: Optional[Path]) -> None:
         saved = self.env
         asan = os.environ.get("ASAN_OPTIONS", "")
-        self.env = {**saved, "LD_PRELOAD": str(KILL_POINT), "KILL_POINT": str(step),
+        self.env = {**saved, "LD_PRELOAD": str(KILL_POINT), what: str(step),
                     # A sanitizer insists on being the first library otherwise.
                     "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
         if log is not None:
