@@ -52,9 +52,9 @@ def set_clock(daemon: Daemon, text: str) -> None:
 
 
 def write_last_known(daemon: Daemon, seconds: int) -> None:
-    body = f"edged clock 1\n{seconds}\n"
+    body = f"edged clock 1\n{seconds}"
     digest = hashlib.sha256(body.encode()).hexdigest()
-    (daemon.state / "clock").write_text(f"{digest}\n{body}")
+    (daemon.state / "clock").write_text(f"{digest}\n{body}\n")
     (daemon.state / "clock").chmod(0o600)
 
 
