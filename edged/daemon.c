@@ -97,7 +97,7 @@ static enum edge_code open_cloud(struct daemon *d, struct edge_error *err) {
         hub_on_verdict(d->hub, daemon_on_verdict, d);
     }
     if (code == EDGE_OK && p->credential == CONFIG_CREDENTIAL_X509) {
-        code = device_cert_new(d->loop, d->worker, p->identity_cert, p->identity_pk, &d->cert, err);
+        code = device_cert_new(d->worker, p->identity_cert, p->identity_pk, &d->cert, err);
     }
     if (code == EDGE_OK && d->cert != NULL) {
         device_cert_set_wall(d->cert, d->cloud.wall);

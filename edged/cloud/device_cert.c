@@ -284,9 +284,8 @@ void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {
     dc->wall = wall;
 }
 
-enum edge_code device_cert_new(struct loop *l EDGE_UNUSED, struct worker *w, const char *cert_path,
-                               const char *key_path, struct device_cert **ret,
-                               struct edge_error *err) {
+enum edge_code device_cert_new(struct worker *w, const char *cert_path, const char *key_path,
+                               struct device_cert **ret, struct edge_error *err) {
     struct device_cert *dc = calloc(1, sizeof(*dc));
     if (dc != NULL) {
         dc->refs = 1;
@@ -317,18 +316,4 @@ void device_cert_free(struct device_cert *dc) {
     free(dc->cert_path);
     free(dc->key_path);
     free(dc);
-}
-
-enum edge_code device_cert_read_leaf(const char *cert_path, struct x509_leaf *ret,
-                                     struct edge_error *err) {
-    struct buf pem;
-    buf_init(&pem, X509_PEM_MAX);
-    enum edge_code code = fs_read_path(cert_path, &pem, err);
-    if (code == EDGE_OK) {
-        code = x509_chain_read(buf_slice(&pem), ret, err);
-        code =
-            code == EDGE_OK ? code : edge_wrap(err, code, "checking certificate '%s'", cert_path);
-    }
-    buf_clear(&pem);
-    return code;
 }

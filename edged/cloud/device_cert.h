@@ -41,9 +41,8 @@ typedef void device_cert_fn(void *data, enum edge_code code, const struct device
                             const struct edge_error *err);
 
 /* Copies the paths; reads nothing yet. */
-enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cert_path,
-                               const char *key_path, struct device_cert **ret,
-                               struct edge_error *err) EDGE_NODISCARD;
+enum edge_code device_cert_new(struct worker *w, const char *cert_path, const char *key_path,
+                               struct device_cert **ret, struct edge_error *err) EDGE_NODISCARD;
 
 /* Who knows the time that certificates must be valid at; the wall clock until then. Borrowed. */
 void device_cert_set_wall(struct device_cert *dc, const struct wall *wall);
@@ -62,10 +61,5 @@ void device_cert_free(struct device_cert *dc);
  * Errors of the call itself: BUSY, CANCELED, NOMEM. */
 enum edge_code device_cert_get(struct device_cert *dc, device_cert_fn *done, void *data,
                                struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
-
-/* Reads the leaf of a certificate file, for the worker or a tool: blocks; asks neither for the key
- * nor for the time. */
-enum edge_code device_cert_read_leaf(const char *cert_path, struct x509_leaf *ret,
-                                     struct edge_error *err) EDGE_NODISCARD;
 
 #endif

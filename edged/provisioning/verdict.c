@@ -50,8 +50,8 @@ static struct device_cert *cert_of(struct provisioning *p, const struct provisio
         return NULL;
     }
     struct cert_set *set = &p->certs[p->cert_cnt];
-    if (device_cert_new(p->deps.cloud->loop, p->deps.cloud->worker, r->cert_path, r->pk_path,
-                        &set->cert, &err) != EDGE_OK) {
+    if (device_cert_new(p->deps.cloud->worker, r->cert_path, r->pk_path, &set->cert, &err) !=
+        EDGE_OK) {
         log_error("The certificate of the device cannot be used: %s", edge_error_text(&err));
         return NULL;
     }

@@ -213,10 +213,8 @@ enum edge_code takeover_run(const struct edge_config *cfg, const char *homedir, 
 
 /* --- Certificate files: only their being made and freed counts here --- */
 
-enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cert_path,
-                               const char *key_path, struct device_cert **ret,
-                               struct edge_error *err) {
-    (void)l;
+enum edge_code device_cert_new(struct worker *w, const char *cert_path, const char *key_path,
+                               struct device_cert **ret, struct edge_error *err) {
     (void)w;
     (void)err;
     assert_true(cert_path[0] == '/' && key_path[0] == '/');

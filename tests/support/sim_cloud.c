@@ -198,10 +198,8 @@ enum edge_code hsm_registration_id(const uint8_t *ek, size_t ek_len, char ret[64
     return edge_set(err, EDGE_UNSUPPORTED, "the registration id is configured");
 }
 
-enum edge_code device_cert_new(struct loop *l, struct worker *w, const char *cert_path,
-                               const char *key_path, struct device_cert **ret,
-                               struct edge_error *err) {
-    (void)l;
+enum edge_code device_cert_new(struct worker *w, const char *cert_path, const char *key_path,
+                               struct device_cert **ret, struct edge_error *err) {
     (void)w;
     (void)cert_path;
     (void)key_path;

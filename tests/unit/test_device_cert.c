@@ -103,8 +103,7 @@ static int setup(void **state) {
     (void)snprintf(w.cert, sizeof(w.cert), "%s", tmpdir_join(w.dir, PATH_A));
     (void)snprintf(w.key, sizeof(w.key), "%s", tmpdir_join(w.dir, PATH_K));
     write_both(&w, &first);
-    assert_int_equal(device_cert_new(fake_loop(), fake_worker(), w.cert, w.key, &w.dc, NULL),
-                     EDGE_OK);
+    assert_int_equal(device_cert_new(fake_worker(), w.cert, w.key, &w.dc, NULL), EDGE_OK);
     *state = &w;
     return 0;
 }
@@ -315,8 +314,7 @@ static void test_modes_of_the_key(void **state) {
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
         struct device_cert *dc = w->dc;
         assert_int_equal(fchmodat(w->dir->fd, PATH_K, rows[i].mode, 0), 0);
-        assert_int_equal(device_cert_new(fake_loop(), fake_worker(), w->cert, w->key, &w->dc, NULL),
-                         EDGE_OK);
+        assert_int_equal(device_cert_new(fake_worker(), w->cert, w->key, &w->dc, NULL), EDGE_OK);
         if (rows[i].is_fine) {
             assert_int_equal(get(w).code, EDGE_OK);
         } else {
@@ -374,35 +372,13 @@ static void test_busy_worker(void **state) {
     fake_worker_hold(false);
 }
 
-static void test_leaf_of_a_file(void **state) {
-    struct world *w = *state;
-    struct x509_leaf leaf;
-    struct edge_error err;
-    assert_int_equal(device_cert_read_leaf(w->cert, &leaf, &err), EDGE_OK);
-    struct result r = get(w);
-    assert_string_equal(leaf.thumbprint, r.thumbprint);
-    assert_string_equal(leaf.pem_sha256, r.pem_sha256);
-    assert_string_equal(leaf.common_name, "dev-01");
-    assert_int_equal(device_cert_read_leaf(w->key, &leaf, &err), EDGE_PARSE);
-    assert_contains(err.text, w->key);
-    assert_int_equal(device_cert_read_leaf("/nonexistent/x.pem", &leaf, &err), EDGE_NOT_FOUND);
-    assert_contains(err.text, "/nonexistent/x.pem");
-    struct certs_pair anonymous;
-    certs_make(&anonymous, &root, NULL, NOW_S, NOW_S + DAY_S);
-    write_cert(w, &anonymous);
-    certs_free(&anonymous);
-    assert_int_equal(device_cert_read_leaf(w->cert, &leaf, &err), EDGE_OK);
-    assert_string_equal(leaf.common_name, "");
-}
-
 static void test_last_holder_frees(void **state) {
     struct world *w = *state;
     struct device_cert *dc = NULL;
     struct result r = {.code = EDGE_INTERNAL};
     write_both(w, &first);
     assert_null(device_cert_keep(NULL));
-    assert_int_equal(device_cert_new(fake_loop(), fake_worker(), w->cert, w->key, &dc, NULL),
-                     EDGE_OK);
+    assert_int_equal(device_cert_new(fake_worker(), w->cert, w->key, &dc, NULL), EDGE_OK);
     assert_ptr_equal(device_cert_keep(dc), dc);
     device_cert_free(dc);
     assert_int_equal(device_cert_get(dc, on_view, &r, NULL, NULL), EDGE_OK);
@@ -416,7 +392,7 @@ static enum edge_code read_once(void *data) {
     const struct world *w = data;
     struct device_cert *dc = NULL;
     struct result r = {.code = EDGE_INTERNAL};
-    enum edge_code code = device_cert_new(fake_loop(), fake_worker(), w->cert, w->key, &dc, NULL);
+    enum edge_code code = device_cert_new(fake_worker(), w->cert, w->key, &dc, NULL);
     if (code == EDGE_OK) {
         code = device_cert_get(dc, on_view, &r, NULL, NULL);
     }
@@ -459,7 +435,6 @@ int main(void) {
         TEST(test_many_at_once),
         TEST(test_cancel_at_every_step),
         TEST(test_busy_worker),
-        TEST(test_leaf_of_a_file),
         TEST(test_last_holder_frees),
         TEST(test_out_of_memory),
     };

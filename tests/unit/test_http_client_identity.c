@@ -237,8 +237,7 @@ static void test_renewed_files(void **state) {
     tmpdir_write(dir, "id.pem", a.cert.data, a.cert.len, 0644);
     tmpdir_write(dir, "id.key", a.key.data, a.key.len, 0600);
     assert_int_equal(worker_new(r.f->loop, "test", &w, NULL), EDGE_OK);
-    assert_int_equal(device_cert_new(r.f->loop, w, cert, tmpdir_join(dir, "id.key"), &dc, NULL),
-                     EDGE_OK);
+    assert_int_equal(device_cert_new(w, cert, tmpdir_join(dir, "id.key"), &dc, NULL), EDGE_OK);
     expect_renewal(&r, dc, &a, 1, false);
     expect_renewal(&r, dc, &a, 1, false);
     tmpdir_write(dir, "id.pem", b.cert.data, b.cert.len, 0644);
