@@ -56,7 +56,7 @@ enum edge_code provisioning_preview(struct provisioning *p, provisioning_preview
     if (p->asking || p->committing || !p->loaded || p->status.state == PROVISIONING_STOPPED) {
         return edge_set(err, EDGE_BUSY, "provisioning is under way; ask again in a moment");
     }
-    enum edge_code code = p->source->ops->look(p->source, on_looked, p, err);
+    enum edge_code code = p->source->ops->begin(p->source, on_looked, p, true, err);
     if (code != EDGE_OK) {
         return code;
     }

@@ -215,7 +215,7 @@ void provisioning_start_asking(struct provisioning *p) {
         return;
     }
     p->asked_unsure = !wall_is_usable(p->deps.cloud->wall);
-    if (ops->start(p->source, on_outcome, p, &err) != EDGE_OK) {
+    if (ops->begin(p->source, on_outcome, p, false, &err) != EDGE_OK) {
         schedule_after_fault(p, &err);
         return;
     }

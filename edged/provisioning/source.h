@@ -33,18 +33,16 @@ struct source_outcome {
     enum hsm_state key_store; /* condition of the key store when it was last used */
 };
 
-/* Exactly once for each start, later. */
+/* Exactly once for each begin, later. */
 typedef void source_done_fn(void *data, const struct source_outcome *outcome);
 
 struct source;
 
 struct source_ops {
-    enum edge_code (*start)(struct source *s, source_done_fn *done, void *data,
+    /* looking: a dry run, which finds out what a run would give without changing anything here or
+     * in the cloud; the result has hub and device id only. */
+    enum edge_code (*begin)(struct source *s, source_done_fn *done, void *data, bool looking,
                             struct edge_error *err);
-    /* Dry run: what start would give, found without changing anything here or in the cloud; the
-     * result has hub and device id only. */
-    enum edge_code (*look)(struct source *s, source_done_fn *done, void *data,
-                           struct edge_error *err);
     void (*cancel)(struct source *s); /* done runs with SOURCE_CANCELED; idle: does nothing */
     /* Id under which the device registers; "" until known or where there is none. */
     const char *(*registration_id)(const struct source *s);
@@ -57,7 +55,7 @@ struct source {
     const struct source_ops *ops;
     uint64_t key_generation; /* of the key that stood in the configuration, once it is known; 0 */
     uint64_t key_newest;     /* newest key of its target by then; 0: not known */
-    bool renew; /* set before start: somebody thinks that the assignment is not right any more */
+    bool renew; /* set before a run: somebody thinks that the assignment is not right any more */
 };
 
 /* One of these fits the configuration. inputs: digest stored in a key's label; copied. */

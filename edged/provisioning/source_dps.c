@@ -403,16 +403,6 @@ static enum edge_code begin(struct source *base, source_done_fn *done, void *dat
     return code;
 }
 
-static enum edge_code start(struct source *base, source_done_fn *done, void *data,
-                            struct edge_error *err) {
-    return begin(base, done, data, false, err);
-}
-
-static enum edge_code look(struct source *base, source_done_fn *done, void *data,
-                           struct edge_error *err) {
-    return begin(base, done, data, true, err);
-}
-
 static void cancel(struct source *base) {
     struct source_dps *s = (struct source_dps *)base;
     if (!source_run_cancel(&s->run)) {
@@ -431,11 +421,11 @@ static void free_source(struct source *base) {
     free(s);
 }
 
-static const struct source_ops dps_ops = {start,           look,        cancel,
-                                          registration_id, free_source, .needs_clock = true};
+static const struct source_ops dps_ops = {begin, cancel, registration_id, free_source,
+                                          .needs_clock = true};
 /* A client certificate is no matter of our clock. */
-static const struct source_ops dps_x509_ops = {start,           look,        cancel,
-                                               registration_id, free_source, .needs_clock = false};
+static const struct source_ops dps_x509_ops = {begin, cancel, registration_id, free_source,
+                                               .needs_clock = false};
 
 enum edge_code source_dps_new(const struct provisioning_deps *deps, const char *inputs,
                               struct source **ret, struct edge_error *err) {

@@ -183,16 +183,6 @@ static enum edge_code begin(struct source *base, source_done_fn *done, void *dat
     return code;
 }
 
-static enum edge_code start(struct source *base, source_done_fn *done, void *data,
-                            struct edge_error *err) {
-    return begin(base, done, data, false, err);
-}
-
-static enum edge_code look(struct source *base, source_done_fn *done, void *data,
-                           struct edge_error *err) {
-    return begin(base, done, data, true, err);
-}
-
 static void cancel(struct source *base) {
     struct source_run *s = (struct source_run *)base;
     if (!source_run_cancel(s)) {
@@ -210,8 +200,7 @@ static void free_source(struct source *base) {
 }
 
 static const struct source_ops external_ops = {
-    .start = start,
-    .look = look,
+    .begin = begin,
     .cancel = cancel,
     .registration_id = registration_id,
     .free = free_source,

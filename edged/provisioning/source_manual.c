@@ -47,16 +47,6 @@ static enum edge_code begin(struct source *base, source_done_fn *done, void *dat
     return code;
 }
 
-static enum edge_code start(struct source *base, source_done_fn *done, void *data,
-                            struct edge_error *err) {
-    return begin(base, done, data, false, err);
-}
-
-static enum edge_code look(struct source *base, source_done_fn *done, void *data,
-                           struct edge_error *err) {
-    return begin(base, done, data, true, err);
-}
-
 static void cancel(struct source *base) {
     /* What is posted sees the mark by itself. */
     (void)source_run_cancel((struct source_run *)base);
@@ -71,8 +61,8 @@ static void free_source(struct source *base) {
     free(base);
 }
 
-static const struct source_ops manual_ops = {start,           look,        cancel,
-                                             registration_id, free_source, .is_local = true};
+static const struct source_ops manual_ops = {begin, cancel, registration_id, free_source,
+                                             .is_local = true};
 
 enum edge_code source_manual_new(const struct provisioning_deps *deps, const char *inputs,
                                  struct source **ret, struct edge_error *err) {

@@ -19,26 +19,17 @@
 
 struct fake_source src;
 
-static enum edge_code src_start(struct source *s, source_done_fn *done, void *data,
+static enum edge_code src_begin(struct source *s, source_done_fn *done, void *data, bool looking,
                                 struct edge_error *err) {
     (void)s;
-    if (src.start_code != EDGE_OK) {
+    if (!looking && src.start_code != EDGE_OK) {
         return edge_set(err, src.start_code, "the queue of the key store is full");
     }
     assert_null(src.done);
     src.done = done;
     src.data = data;
-    src.starts++;
-    return EDGE_OK;
-}
-
-static enum edge_code src_look(struct source *s, source_done_fn *done, void *data,
-                               struct edge_error *err) {
-    (void)s;
-    (void)err;
-    src.done = done;
-    src.data = data;
-    src.looks++;
+    src.starts += !looking;
+    src.looks += looking;
     return EDGE_OK;
 }
 
@@ -58,8 +49,7 @@ static void src_free(struct source *s) {
 
 static enum edge_code src_new(const char *inputs, bool is_local, bool needs_clock,
                               struct source **ret) {
-    src.ops = (struct source_ops){src_start, src_look, src_cancel, src_id,
-                                  src_free,  is_local, needs_clock};
+    src.ops = (struct source_ops){src_begin, src_cancel, src_id, src_free, is_local, needs_clock};
     src.base.ops = &src.ops;
     (void)snprintf(src.inputs, sizeof(src.inputs), "%s", inputs);
     *ret = &src.base;

@@ -294,22 +294,16 @@ static void arrive(void *data) {
 
 /* --- The source --- */
 
-static enum edge_code src_start(struct source *s, source_done_fn *done, void *data,
+static enum edge_code src_begin(struct source *s, source_done_fn *done, void *data, bool looking,
                                 struct edge_error *err) {
     struct device *d = (struct device *)s;
-    (void)err;
+    if (looking) {
+        return edge_set(err, EDGE_UNSUPPORTED, "nobody looks");
+    }
     d->done = done;
     d->done_data = data;
     (void)push(50 + draw(450), arrive, d, NULL); /* name, TCP, TLS, and the TPM's part */
     return EDGE_OK;
-}
-
-static enum edge_code src_look(struct source *s, source_done_fn *done, void *data,
-                               struct edge_error *err) {
-    (void)s;
-    (void)done;
-    (void)data;
-    return edge_set(err, EDGE_UNSUPPORTED, "nobody looks");
 }
 
 static void src_cancel(struct source *s) {
@@ -325,8 +319,8 @@ static void src_free(struct source *s) {
     (void)s;
 }
 
-static const struct source_ops src_ops = {src_start, src_look, src_cancel,
-                                          src_id,    src_free, .needs_clock = true};
+static const struct source_ops src_ops = {src_begin, src_cancel, src_id, src_free,
+                                          .needs_clock = true};
 
 enum edge_code source_dps_new(const struct provisioning_deps *deps, const char *inputs,
                               struct source **ret, struct edge_error *err) {

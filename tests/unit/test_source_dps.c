@@ -205,7 +205,7 @@ static void on_done(void *data, const struct source_outcome *o) {
 }
 
 static void start(void) {
-    assert_int_equal(env.source->ops->start(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, false, NULL), EDGE_OK);
     fake_loop_run();
 }
 
@@ -401,7 +401,7 @@ static void test_full_queue(void **unused) {
     (void)unused;
     struct edge_error err;
     fake_worker_fail(EDGE_BUSY);
-    assert_int_equal(env.source->ops->start(env.source, on_done, NULL, &err), EDGE_BUSY);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, false, &err), EDGE_BUSY);
     fake_loop_run();
     assert_int_equal(env.done, 0);
     fake_worker_fail(EDGE_OK);
@@ -416,7 +416,7 @@ static void test_full_queue(void **unused) {
 static void test_cancel_in_each_wait(void **unused) {
     (void)unused;
     fake_worker_hold(true);
-    assert_int_equal(env.source->ops->start(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, false, NULL), EDGE_OK);
     env.source->ops->cancel(env.source);
     fake_loop_run();
     assert_int_equal(env.done, 1);
@@ -525,7 +525,7 @@ static void test_clock_is_asked_for_before_a_key_signs(void **unused) {
 
 static void test_look(void **unused) {
     (void)unused;
-    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, true, NULL), EDGE_OK);
     fake_loop_run();
     answer(challenge());
     struct dps_answer a = assigned();
@@ -534,7 +534,7 @@ static void test_look(void **unused) {
     assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
     assert_string_equal(env.outcome.result.hub, "hub.example");
     assert_string_equal(steps, "KlCTLD");
-    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, true, NULL), EDGE_OK);
     fake_loop_run();
     answer(challenge());
     answer(assigning(1000));
@@ -547,7 +547,7 @@ static enum edge_code one_registration(void *data) {
     steps[0] = '\0';
     memset(&hsm, 0, sizeof(hsm));
     env.done = 0;
-    enum edge_code code = env.source->ops->start(env.source, on_done, NULL, NULL);
+    enum edge_code code = env.source->ops->begin(env.source, on_done, NULL, false, NULL);
     fake_loop_run();
     if (code != EDGE_OK) {
         assert_int_equal(env.done, 0);

@@ -65,7 +65,7 @@ static void on_done(void *data, const struct source_outcome *o) {
 }
 
 static void start(void) {
-    assert_int_equal(env.source->ops->start(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, false, NULL), EDGE_OK);
     fake_loop_run();
 }
 
@@ -203,7 +203,7 @@ static void test_look_changes_nothing(void **unused) {
     struct external_answer a = base(EXTERNAL_AUTH_KEY, false);
     a.key = SLICE_LIT("the key");
     env.source->renew = true;
-    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, true, NULL), EDGE_OK);
     assert_non_null(env.get);
     answer(&a);
     assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
@@ -227,7 +227,7 @@ static enum edge_code one_run(void *data) {
     (void)data;
     world_init();
     env.done = 0;
-    enum edge_code code = env.source->ops->start(env.source, on_done, NULL, NULL);
+    enum edge_code code = env.source->ops->begin(env.source, on_done, NULL, false, NULL);
     if (code != EDGE_OK) {
         return code;
     }

@@ -30,7 +30,7 @@ static void on_done(void *data, const struct source_outcome *o) {
 }
 
 static enum edge_code run(void) {
-    enum edge_code code = env.source->ops->start(env.source, on_done, NULL, NULL);
+    enum edge_code code = env.source->ops->begin(env.source, on_done, NULL, false, NULL);
     fake_loop_run();
     return code;
 }
@@ -139,7 +139,7 @@ static void test_certificate(void **unused) {
 static void test_look_imports_nothing(void **unused) {
     (void)unused;
     give_key("a key");
-    assert_int_equal(env.source->ops->look(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, true, NULL), EDGE_OK);
     assert_int_equal(env.done, 0);
     fake_loop_run();
     assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
@@ -173,7 +173,7 @@ static void test_cancel(void **unused) {
     assert_int_equal(env.done, 1);
     assert_int_equal(env.outcome.verdict, SOURCE_CANCELED);
     env.cfg.provisioning.credential = CONFIG_CREDENTIAL_X509;
-    assert_int_equal(env.source->ops->start(env.source, on_done, NULL, NULL), EDGE_OK);
+    assert_int_equal(env.source->ops->begin(env.source, on_done, NULL, false, NULL), EDGE_OK);
     env.source->ops->cancel(env.source);
     fake_loop_run();
     assert_int_equal(env.done, 2);
