@@ -37,6 +37,8 @@ void config_free(struct edge_config *cfg) {
     config_uri_clear(&cfg->engine);
     free(cfg->network);
     free(cfg->trusted_ca_certs);
+    free(cfg->device_ca_cert);
+    free(cfg->device_ca_pk);
     free(cfg->tpm_tcti);
     free(cfg->tpm_owner_auth_file);
     free(cfg->tpm_endorsement_auth_file);

@@ -19,6 +19,7 @@
 #define CONFIG_PROBLEMS_MAX        100           /* reported problems; the count goes on */
 #define CONFIG_DERIVED_KEY_TTL_MAX 604800        /* seconds: a week */
 #define CONFIG_STARTUP_SPREAD_MAX  86400         /* seconds: a day */
+#define CONFIG_PCR_MAX             23            /* last PCR of a PC */
 #define CONFIG_KEY_MAX             64            /* bytes of a decoded symmetric key */
 
 enum config_source {
@@ -43,6 +44,12 @@ enum config_hsm {
 enum config_ek_template {
     CONFIG_EK_TCG_L1,
     CONFIG_EK_LEGACY_UNIQUE0,
+};
+
+/* Keys of the certificates that are made for modules. */
+enum config_leaf_key {
+    CONFIG_LEAF_P256,
+    CONFIG_LEAF_RSA2048,
 };
 
 enum config_scheme {
@@ -87,8 +94,15 @@ struct edge_config {
     struct config_uri connect_management, connect_workload; /* what modules see */
     struct config_uri listen_management, listen_workload;   /* what the daemon opens */
     struct config_uri engine;                               /* moby_runtime.uri; unix */
-    char *network;                                          /* moby_runtime.network name */
-    char *trusted_ca_certs;                                 /* path of the PEM bundle, or NULL */
+    bool narrow_control;    /* edgeAgent and operators only may start, stop, restart, read logs */
+    bool allow_elevated;    /* modules may be privileged and add capabilities */
+    char *network;          /* moby_runtime.network name */
+    char *trusted_ca_certs; /* path of the PEM bundle, or NULL */
+    char *device_ca_cert; /* operator's CA chain, PEM; NULL: the daemon makes its own. Never without
+                             trusted_ca_certs */
+    char *device_ca_pk;   /* its private key, PEM; NULL: it was imported before */
+    uint32_t auto_generated_ca_lifetime_days; /* at least 1 */
+    enum config_leaf_key leaf_key;
     enum config_hsm hsm_backend;
     uint32_t derived_key_ttl_s; /* 0: derived keys are not cached */
     char *tpm_tcti;
@@ -96,6 +110,7 @@ struct edge_config {
     char *tpm_owner_auth_file;       /* or NULL */
     char *tpm_endorsement_auth_file; /* or NULL */
     enum config_ek_template tpm_ek_template;
+    uint32_t tpm_pcrs;         /* bit n: the store is to be bound to PCR n; 0: to none */
     char *cloud_extra_ca_file; /* PEM file trusted besides the system's store for DPS and hub, or
                                   NULL */
     char *https_proxy;         /* proxy URL for DPS and hub, may hold credentials: not for logs.

@@ -39,18 +39,31 @@ static void take_network(struct config_doc *doc, struct edge_config *cfg) {
     config_take_copy(doc, name, &cfg->network);
 }
 
-static void take_bundle(struct config_doc *doc, struct edge_config *cfg) {
-    const char *path = "certificates.trusted_ca_certs";
+static void take_pem_file(struct config_doc *doc, const char *path, char **ret) {
     struct slice value;
     if (!config_take_value(doc, path, &value)) {
         return;
     }
     struct edge_error err;
-    enum edge_code code = config_uri_path(value, &cfg->trusted_ca_certs, &err);
+    enum edge_code code = config_uri_path(value, ret, &err);
     config_take_result(doc, path, code, &err);
-    if (code == EDGE_OK && cfg->trusted_ca_certs[0] != '/') {
+    if (code == EDGE_OK && (*ret)[0] != '/') {
         config_doc_problem(doc, CONFIG_WARNING, path,
                            "is a relative path, taken from the working directory of the daemon");
+    }
+}
+
+/* A device CA without trusted_ca_certs counts as none, as in the 1.1 daemon; the check has said so.
+ */
+static void take_certificates(struct config_doc *doc, struct edge_config *cfg) {
+    bool rsa = slice_eq_str(config_doc_text(doc, "certificates.leaf_key"), "rsa2048");
+    cfg->leaf_key = rsa ? CONFIG_LEAF_RSA2048 : CONFIG_LEAF_P256;
+    cfg->auto_generated_ca_lifetime_days =
+        (uint32_t)config_doc_uint(doc, "certificates.auto_generated_ca_lifetime_days");
+    take_pem_file(doc, "certificates.trusted_ca_certs", &cfg->trusted_ca_certs);
+    if (cfg->trusted_ca_certs != NULL) {
+        take_pem_file(doc, "certificates.device_ca_cert", &cfg->device_ca_cert);
+        take_pem_file(doc, "certificates.device_ca_pk", &cfg->device_ca_pk);
     }
 }
 
@@ -60,6 +73,7 @@ static void take_tpm(struct config_doc *doc, struct edge_config *cfg) {
     cfg->hsm_backend = soft ? CONFIG_HSM_SOFT : CONFIG_HSM_TPM;
     cfg->derived_key_ttl_s = (uint32_t)config_doc_uint(doc, "hsm.derived_key_ttl");
     cfg->tpm_ek_template = legacy ? CONFIG_EK_LEGACY_UNIQUE0 : CONFIG_EK_TCG_L1;
+    cfg->tpm_pcrs = config_doc_numbers(doc, "tpm.pcrs");
     cfg->tpm_allow_emulator = config_doc_bool(doc, "tpm.allow_emulator");
     config_take_text(doc, "tpm.tcti", config_value_tcti, NULL, &cfg->tpm_tcti);
     config_take_text(doc, "tpm.owner_auth_file", config_value_absolute_path, NULL,
@@ -92,11 +106,13 @@ void config_build(struct config_doc *doc, struct edge_config *cfg) {
     config_take_text(doc, "homedir", config_value_absolute_path, NULL, &cfg->homedir);
     take_unix_uri(doc, "connect.management_uri", connect_reason, &cfg->connect_management);
     take_unix_uri(doc, "connect.workload_uri", connect_reason, &cfg->connect_workload);
+    cfg->narrow_control = slice_eq_str(config_doc_text(doc, "listen.module_control"), "operators");
+    cfg->allow_elevated = config_doc_bool(doc, "allow_elevated_docker_permissions");
     take_uri(doc, "listen.management_uri", &cfg->listen_management);
     take_uri(doc, "listen.workload_uri", &cfg->listen_workload);
     take_unix_uri(doc, "moby_runtime.uri", engine_reason, &cfg->engine);
     take_network(doc, cfg);
-    take_bundle(doc, cfg);
+    take_certificates(doc, cfg);
     take_tpm(doc, cfg);
     take_cloud(doc, cfg);
 }

@@ -20,24 +20,6 @@ static bool given_text(const struct config_doc *doc, const char *path, struct sl
     return true;
 }
 
-/* The 1.1 daemon silently makes its own CA unless all three are there. trusted_ca_certs alone is
- * useful, as the bundle for modules; half a key pair is a mistake in any case. */
-static void check_certificates(struct config_doc *doc) {
-    const char *cert = "certificates.device_ca_cert";
-    const char *pk = "certificates.device_ca_pk";
-    struct slice text;
-    bool has_cert = given_text(doc, cert, &text);
-    bool has_pk = given_text(doc, pk, &text);
-    if (has_cert != has_pk) {
-        config_doc_problem(doc, CONFIG_ERROR, has_cert ? cert : pk, "is of no use without %s",
-                           has_cert ? pk : cert);
-    } else if (has_cert && !given_text(doc, "certificates.trusted_ca_certs", &text)) {
-        config_doc_problem(doc, CONFIG_WARNING, cert,
-                           "ignored: device_ca_cert and device_ca_pk count only together with "
-                           "trusted_ca_certs");
-    }
-}
-
 static void check_tls_version(struct config_doc *doc) {
     const char *path = "listen.min_tls_version";
     struct slice text;
@@ -82,21 +64,69 @@ static const struct config_node *find_near(const struct config_doc *doc, const c
     return NULL;
 }
 
-/* Without a key the document means one that was imported, which must not come about by a slip. */
-static void check_key_left_out(struct config_doc *doc) {
-    const char *path = "provisioning.attestation.symmetric_key";
-    if (doc->modes != CONFIG_MODE_DPS_SYMMETRIC || config_doc_find(doc, path) != NULL) {
+/* A key that is left out means one that was imported, which must not come about by a slip. */
+static void check_left_out(struct config_doc *doc, const char *path, const char *const parents[2]) {
+    const struct config_node *near = NULL;
+    if (config_doc_find(doc, path) != NULL) {
         return;
     }
-    const struct config_node *near = find_near(doc, "provisioning.attestation", path);
-    if (near == NULL) {
-        near = find_near(doc, "provisioning", path);
+    for (size_t i = 0; i < 2 && near == NULL && parents[i] != NULL; i++) {
+        near = find_near(doc, parents[i], path);
     }
     if (near != NULL) {
         config_doc_problem(doc, CONFIG_ERROR, path,
                            "missing, but line %u looks like it; left out it means a key that has "
                            "been imported",
                            near->key_line);
+    }
+}
+
+static void check_key_left_out(struct config_doc *doc) {
+    static const char *const parents[2] = {"provisioning.attestation", "provisioning"};
+    if (doc->modes == CONFIG_MODE_DPS_SYMMETRIC) {
+        check_left_out(doc, "provisioning.attestation.symmetric_key", parents);
+    }
+}
+
+/* The 1.1 daemon silently makes its own CA unless all three are there. trusted_ca_certs alone is
+ * useful, as the bundle for modules, and the private key may have been imported; a private key
+ * alone is a mistake in any case. */
+static void check_certificates(struct config_doc *doc) {
+    static const char *const parents[2] = {"certificates", NULL};
+    const char *cert = "certificates.device_ca_cert";
+    const char *pk = "certificates.device_ca_pk";
+    const char *days = "certificates.auto_generated_ca_lifetime_days";
+    struct slice text;
+    bool has_cert = given_text(doc, cert, &text);
+    if (!has_cert && given_text(doc, pk, &text)) {
+        config_doc_problem(doc, CONFIG_ERROR, pk, "is of no use without %s", cert);
+    } else if (has_cert && !given_text(doc, "certificates.trusted_ca_certs", &text)) {
+        config_doc_problem(doc, CONFIG_WARNING, cert,
+                           "ignored: device_ca_cert and device_ca_pk count only together with "
+                           "trusted_ca_certs");
+    } else if (has_cert) {
+        check_left_out(doc, pk, parents);
+    }
+    if (config_doc_uint(doc, days) == 0) {
+        config_doc_problem(doc, CONFIG_ERROR, days,
+                           "0 days would make certificates that have expired when they are made; "
+                           "give at least 1");
+    }
+}
+
+/* PCR 16 is for debugging and 23 for applications: TCG PC Client Platform TPM Profile. */
+static void check_pcrs(struct config_doc *doc) {
+    const char *path = "tpm.pcrs";
+    const uint32_t resettable = UINT32_C(1) << 16 | UINT32_C(1) << 23;
+    uint32_t pcrs = config_doc_numbers(doc, path);
+    if (pcrs != 0 && slice_eq_str(config_doc_text(doc, "hsm.backend"), "soft")) {
+        config_doc_problem(doc, CONFIG_ERROR, path,
+                           "binds nothing with hsm.backend 'soft' (line %u), whose keys are files",
+                           line_of(doc, "hsm.backend"));
+    } else if ((pcrs & resettable) != 0) {
+        config_doc_problem(doc, CONFIG_WARNING, path,
+                           "PCR 16 and 23 can be reset by programs that may use the TPM, so they "
+                           "prove nothing about what was started");
     }
 }
 
@@ -182,6 +212,7 @@ void config_check(struct config_doc *doc) {
     check_certificates(doc);
     check_tls_version(doc);
     check_backend(doc);
+    check_pcrs(doc);
     check_key_left_out(doc);
     check_tcti(doc);
     check_distinct(doc, "listen.management_uri", "listen.workload_uri");

@@ -4,6 +4,8 @@
  */
 #include "config/config_doc.h"
 
+#include "config/config_value.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +50,29 @@ uint64_t config_doc_uint(const struct config_doc *doc, const char *path) {
     }
     (void)slice_parse_u64(slice_str(config_schema_find(path)->def), UINT64_MAX, &value);
     return value;
+}
+
+uint32_t config_doc_numbers(const struct config_doc *doc, const char *path) {
+    const struct config_node *node = config_doc_get(doc, path);
+    uint32_t bits = 0;
+    if (node == NULL) {
+        return 0;
+    }
+    if (node->kind == CONFIG_STRING) {
+        (void)config_value_numbers(node->text, config_schema_find(path)->max, &bits);
+        return bits;
+    }
+    const struct config_node *item = node->kind == CONFIG_LIST ? node->first : node;
+    for (; item != NULL; item = item->next) {
+        if (item->kind == CONFIG_INT && item->number >= 0 &&
+            (uint64_t)item->number <= config_schema_find(path)->max) {
+            bits |= UINT32_C(1) << item->number;
+        }
+        if (node->kind != CONFIG_LIST) {
+            break;
+        }
+    }
+    return bits;
 }
 
 void config_doc_problem(struct config_doc *doc, enum config_severity severity, const char *path,

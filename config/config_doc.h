@@ -29,6 +29,8 @@ const struct config_node *config_doc_get(const struct config_doc *doc, const cha
  * from the tree or the table. */
 struct slice config_doc_text(const struct config_doc *doc, const char *path);
 bool config_doc_bool(const struct config_doc *doc, const char *path);
+/* Bit n for number n of a row of type NUMBERS; 0 without any. */
+uint32_t config_doc_numbers(const struct config_doc *doc, const char *path);
 uint64_t config_doc_uint(const struct config_doc *doc, const char *path);
 
 /* Adds a finding at the value of a path, or at the nearest mapping above that is there. */

@@ -6,6 +6,7 @@
  */
 #include "config/config_schema.h"
 
+#include "config/config.h"
 #include "config/config_report.h"
 
 #include <inttypes.h>
@@ -227,6 +228,7 @@ static const struct config_key rows[] = {
     {.path = "allow_elevated_docker_permissions",
      .type = CONFIG_TYPE_BOOL,
      .def = "true",
+     .used_by = "api",
      .text = "Whether modules may ask for privileged containers and capabilities."},
     {.path = "connect",
      .type = CONFIG_TYPE_MAP,
@@ -260,6 +262,15 @@ static const struct config_key rows[] = {
      .def = "unix:///var/run/iotedge/workload.sock",
      .used_by = "http",
      .text = "Workload socket: unix://PATH, or fd://NAME or fd://N from systemd."},
+    {.path = "listen.module_control",
+     .type = CONFIG_TYPE_ENUM,
+     .flags = CONFIG_FLAG_NEW,
+     .choices = {"anyone", "operators"},
+     .def = "anyone",
+     .used_by = "api",
+     .text = "Who may start, stop and restart modules and read their logs: whoever can open the "
+             "management socket, or edgeAgent and operators only (outside of containers root, the "
+             "daemon's user and its group)."},
     {.path = "listen.min_tls_version",
      .type = CONFIG_TYPE_STRING,
      .def = "tls1.0",
@@ -273,25 +284,36 @@ static const struct config_key rows[] = {
      .text = "State directory, an absolute path."},
     {.path = "certificates",
      .type = CONFIG_TYPE_MAP,
-     .text = "Certificates made elsewhere. Paths or file URIs."},
+     .text = "The CA of this device: made elsewhere (paths or file URIs), or by the daemon."},
     {.path = "certificates.device_ca_cert",
      .type = CONFIG_TYPE_STRING,
-     .text =
-         "Device CA certificate chain, PEM; counts only with device_ca_pk and trusted_ca_certs."},
+     .used_by = "pki",
+     .text = "Certificate chain of a device CA of one's own, PEM, in any order; counts only "
+             "together with trusted_ca_certs. Left out: the daemon makes a CA."},
     {.path = "certificates.device_ca_pk",
      .type = CONFIG_TYPE_STRING,
-     .text = "Private key of the device CA, PEM; counts only with device_ca_cert and "
-             "trusted_ca_certs."},
+     .used_by = "pki",
+     .text = "Private key of device_ca_cert, PEM, mode 0600. Can be left out once `iotedge tpm "
+             "import-ca` has taken it into the TPM."},
     {.path = "certificates.trusted_ca_certs",
      .type = CONFIG_TYPE_STRING,
-     .used_by = "api",
+     .used_by = "pki",
      .text = "CA certificates that modules shall trust, PEM; answered by the trust-bundle route."},
     {.path = "certificates.auto_generated_ca_lifetime_days",
      .type = CONFIG_TYPE_UINT,
      .max = UINT16_MAX,
      .unit = "days",
      .def = "90",
-     .text = "Life of CA certificates that the daemon makes."},
+     .used_by = "pki",
+     .text = "Life of the device and workload CA that the daemon makes and renews; at least 1."},
+    {.path = "certificates.leaf_key",
+     .type = CONFIG_TYPE_ENUM,
+     .flags = CONFIG_FLAG_NEW,
+     .choices = {"p256", "rsa2048"},
+     .def = "p256",
+     .used_by = "pki",
+     .text = "Keys of the certificates that modules get: elliptic curve, or RSA for leaf devices "
+             "that know nothing else."},
     {.path = "watchdog",
      .type = CONFIG_TYPE_MAP,
      .flags = CONFIG_FLAG_NO_NULL,
@@ -390,6 +412,19 @@ static const struct config_key rows[] = {
      .flags = CONFIG_FLAG_NEW,
      .used_by = "hsm",
      .text = "File with the password of the endorsement hierarchy, an absolute path."},
+    {.path = "tpm.pcrs",
+     .type = CONFIG_TYPE_NUMBERS,
+     .flags = CONFIG_FLAG_NEW,
+     .max = CONFIG_PCR_MAX,
+     .used_by = "hsm",
+     .text = "PCRs of the SHA-256 bank that the sealed store shall be bound to, as [0, 2, 7] or "
+             "'0,2,7'; `iotedge tpm reseal` does it. Left out: to none."},
+    {.path = "tpm.pcrs[]",
+     .type = CONFIG_TYPE_UINT,
+     .flags = CONFIG_FLAG_NEW,
+     .max = CONFIG_PCR_MAX,
+     .used_by = "hsm",
+     .text = "Number of one PCR."},
     {.path = "tpm.ek_template",
      .type = CONFIG_TYPE_ENUM,
      .flags = CONFIG_FLAG_NEW,

@@ -25,6 +25,8 @@ enum config_type {
     CONFIG_TYPE_STRING_MAP, /* mapping of free names to strings; null counts as "" */
     CONFIG_TYPE_FREE_MAP,   /* mapping that is not looked into */
     CONFIG_TYPE_LIST,       /* list whose items have the row "<path>[]" */
+    CONFIG_TYPE_NUMBERS,    /* LIST of UINT, or one UINT, or text with commas between them; max
+                               below 32 */
 };
 
 /* Forms of the provisioning section; bits, because a document may leave more than one possible. */

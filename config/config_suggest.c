@@ -22,6 +22,7 @@ static const struct {
     {"docker_runtime", "moby_runtime"},
     {"tcti", "tpm.tcti"},
     {"trust_bundle_cert", "certificates.trusted_ca_certs"},
+    {"device_ca_key", "certificates.device_ca_pk"},
     {"id_scope", "provisioning.scope_id"},
     {"idscope", "provisioning.scope_id"},
 };
@@ -129,14 +130,11 @@ const char *config_schema_suggest(const char *parent, struct slice name) {
     if (!word_make(&word, name)) {
         return NULL;
     }
-    const char *found = nearest_below(parent, &word);
-    if (found == NULL) {
-        found = same_elsewhere(&word);
-    }
-    for (size_t i = 0; found == NULL && i < EDGE_ARRAY_LEN(traps); i++) {
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(traps); i++) {
         if (slice_eq_nocase(name, traps[i].wrong)) {
-            found = traps[i].right;
+            return traps[i].right;
         }
     }
-    return found;
+    const char *found = nearest_below(parent, &word);
+    return found != NULL ? found : same_elsewhere(&word);
 }

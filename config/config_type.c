@@ -6,6 +6,7 @@
 #include "config/config_schema.h"
 
 #include "config/config_report.h"
+#include "config/config_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -115,6 +116,22 @@ static enum edge_code accept_free_map(const struct config_node *node, struct edg
     return accept_kind(node, CONFIG_MAP, err);
 }
 
+static enum edge_code accept_numbers(const struct config_key *row, const struct config_node *node,
+                                     struct edge_error *err) {
+    uint32_t bits = 0;
+    if (node->kind == CONFIG_LIST) {
+        return EDGE_OK; /* each item has a row of its own */
+    }
+    if (node->kind != CONFIG_STRING) {
+        return accept_uint(row, node, err);
+    }
+    if (!config_value_numbers(node->text, row->max, &bits)) {
+        return edge_set(err, EDGE_CONFIG,
+                        "expected numbers from 0 to %" PRIu64 ", as in [0, 2] or '0,2'", row->max);
+    }
+    return EDGE_OK;
+}
+
 enum edge_code config_schema_accepts(const struct config_key *row, const struct config_node *node,
                                      struct edge_error *err) {
     if (node->kind == CONFIG_NULL) {
@@ -137,6 +154,8 @@ enum edge_code config_schema_accepts(const struct config_key *row, const struct 
         return accept_free_map(node, err);
     case CONFIG_TYPE_LIST:
         return accept_kind(node, CONFIG_LIST, err);
+    case CONFIG_TYPE_NUMBERS:
+        return accept_numbers(row, node, err);
     default:
         return accept_kind(node, CONFIG_MAP, err);
     }

@@ -222,6 +222,23 @@ const char *config_value_no_proxy(struct slice value) {
     return NULL;
 }
 
+bool config_value_numbers(struct slice value, uint64_t max, uint32_t *ret_bits) {
+    uint32_t bits = 0;
+    struct slice rest = value;
+    bool more = true;
+    while (more) {
+        struct slice item = rest;
+        uint64_t number = 0;
+        more = slice_cut(rest, ',', &item, &rest);
+        if (!slice_parse_u64(slice_trim(item), max, &number)) {
+            return false;
+        }
+        bits |= UINT32_C(1) << number;
+    }
+    *ret_bits = bits;
+    return true;
+}
+
 const char *config_value_absolute_path(struct slice value) {
     if (value.len == 0) {
         return "is empty; give an absolute path";

@@ -56,6 +56,10 @@ enum edge_code config_value_key(struct slice value, struct secret *ret, const ch
 /* List of hosts, domains and networks, or "*". */
 const char *config_value_no_proxy(struct slice value);
 
+/* Numbers from 0 to max (below 32), separated by commas, blanks around them: bit n of *ret_bits for
+ * number n. False, *ret_bits untouched, for anything else. */
+bool config_value_numbers(struct slice value, uint64_t max, uint32_t *ret_bits);
+
 const char *config_value_absolute_path(struct slice value);
 
 /* TCTI string in the form NAME or NAME:CONFIG. */

@@ -80,7 +80,8 @@ static void walk_value(struct config_doc *doc, const struct config_key *row,
     }
     if (row->type == CONFIG_TYPE_STRING_MAP) {
         walk_strings(doc, node, at);
-    } else if (row->type == CONFIG_TYPE_LIST) {
+    } else if (row->type == CONFIG_TYPE_LIST ||
+               (row->type == CONFIG_TYPE_NUMBERS && node->kind == CONFIG_LIST)) {
         walk_items(doc, node, at);
     } else if (row->type != CONFIG_TYPE_FREE_MAP && node->kind == CONFIG_MAP) {
         walk_members(doc, node, at);

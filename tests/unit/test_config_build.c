@@ -20,6 +20,7 @@ static void test_defaults(void **state) {
     assert_string_equal(cfg->listen_workload.path, "/var/run/iotedge/workload.sock");
     assert_string_equal(cfg->engine.path, "/var/run/docker.sock");
     assert_string_equal(cfg->network, "azure-iot-edge");
+    assert_true(cfg->allow_elevated && !cfg->narrow_control);
     assert_null(cfg->trusted_ca_certs);
     assert_int_equal(cfg->hsm_backend, CONFIG_HSM_TPM);
     assert_int_equal(cfg->derived_key_ttl_s, 3600);
@@ -28,6 +29,11 @@ static void test_defaults(void **state) {
     assert_null(cfg->tpm_owner_auth_file);
     assert_null(cfg->tpm_endorsement_auth_file);
     assert_int_equal(cfg->tpm_ek_template, CONFIG_EK_TCG_L1);
+    assert_int_equal(cfg->tpm_pcrs, 0);
+    assert_null(cfg->device_ca_cert);
+    assert_null(cfg->device_ca_pk);
+    assert_int_equal(cfg->auto_generated_ca_lifetime_days, 90);
+    assert_int_equal(cfg->leaf_key, CONFIG_LEAF_P256);
     assert_null(cfg->cloud_extra_ca_file);
     assert_null(cfg->https_proxy);
     assert_null(cfg->no_proxy);
@@ -47,13 +53,18 @@ static void test_everything_given(void **state) {
                     "hostname: Edge.Example\n"
                     "homedir: /srv/edge\n"
                     "connect: {management_uri: 'unix:///r/m', workload_uri: 'unix:///r/w'}\n"
-                    "listen: {management_uri: 'fd://iotedge.mgmt.socket', workload_uri: 'fd://1'}\n"
+                    "listen: {management_uri: 'fd://iotedge.mgmt.socket', workload_uri: 'fd://1',\n"
+                    "  module_control: operators}\n"
+                    "allow_elevated_docker_permissions: false\n"
                     "moby_runtime: {uri: 'unix:///run/podman.sock', network: {name: edge}}\n"
-                    "certificates: {trusted_ca_certs: 'file:///etc/a%20b.pem'}\n"
+                    "certificates: {trusted_ca_certs: 'file:///etc/a%20b.pem', leaf_key: rsa2048,\n"
+                    "  device_ca_cert: /c, device_ca_pk: 'file:///k',\n"
+                    "  auto_generated_ca_lifetime_days: 7}\n"
                     "hsm: {backend: tpm, derived_key_ttl: 0}\n"
                     "tpm:\n"
                     "  tcti: 'swtpm:host=127.0.0.1,port=1'\n"
                     "  allow_emulator: true\n"
+                    "  pcrs: [7, 0]\n"
                     "  owner_auth_file: /o\n"
                     "  endorsement_auth_file: /e\n"
                     "  ek_template: legacy-unique0\n"
@@ -73,7 +84,13 @@ static void test_everything_given(void **state) {
     assert_int_equal(cfg->listen_workload.fd_index, 1);
     assert_string_equal(cfg->engine.path, "/run/podman.sock");
     assert_string_equal(cfg->network, "edge");
+    assert_true(!cfg->allow_elevated && cfg->narrow_control);
     assert_string_equal(cfg->trusted_ca_certs, "/etc/a b.pem");
+    assert_string_equal(cfg->device_ca_cert, "/c");
+    assert_string_equal(cfg->device_ca_pk, "/k");
+    assert_int_equal(cfg->auto_generated_ca_lifetime_days, 7);
+    assert_int_equal(cfg->leaf_key, CONFIG_LEAF_RSA2048);
+    assert_int_equal(cfg->tpm_pcrs, 1 << 7 | 1);
     assert_int_equal(cfg->derived_key_ttl_s, 0);
     assert_string_equal(cfg->tpm_tcti, "swtpm:host=127.0.0.1,port=1");
     assert_true(cfg->tpm_allow_emulator);

@@ -7,12 +7,28 @@ static void test_certificates(void **state) {
     config_free(expect_fine(DPS "certificates: {trusted_ca_certs: /t}\n"));
     config_free(expect_fine(
         DPS "certificates: {device_ca_cert: /c, device_ca_pk: /k, trusted_ca_certs: /t}\n"));
-    expect_error(DPS "certificates: {device_ca_cert: /c}\n", 2, 32, "certificates.device_ca_cert",
-                 "without certificates.device_ca_pk");
+    config_free(expect_fine(DPS "certificates: {device_ca_cert: /c, trusted_ca_certs: /t}\n"));
+    expect_warning(DPS "certificates: {device_ca_cert: /c}\n", 2, 32, "certificates.device_ca_cert",
+                   "only together with trusted_ca_certs");
+    expect_error(DPS
+                 "certificates: {device_ca_cert: /c, trusted_ca_certs: /t, device_ca_key: /k}\n",
+                 2, 1, "certificates.device_ca_pk", "line 2 looks like it");
     expect_error(DPS "certificates: {device_ca_pk: /c, trusted_ca_certs: /t}\n", 2, 30,
                  "certificates.device_ca_pk", "without certificates.device_ca_cert");
+    expect_error(DPS "certificates: {auto_generated_ca_lifetime_days: 0}\n", 2, 49,
+                 "certificates.auto_generated_ca_lifetime_days", "expired when they are made");
     expect_warning(DPS "certificates: {device_ca_cert: /c, device_ca_pk: /k}\n", 2, 32,
                    "certificates.device_ca_cert", "only together with trusted_ca_certs");
+}
+
+static void test_pcrs(void **state) {
+    (void)state;
+    config_free(expect_fine(DPS "tpm: {pcrs: [0, 7]}\n"));
+    expect_warning(DPS "tpm: {pcrs: '0,16'}\n", 2, 13, "tpm.pcrs", "can be reset");
+    expect_warning(DPS "tpm: {pcrs: 23}\n", 2, 13, "tpm.pcrs", "can be reset");
+    expect_error("provisioning: {source: manual, device_connection_string: "
+                 "HostName=h.example;DeviceId=d}\nhsm: {backend: soft}\ntpm: {pcrs: [7]}\n",
+                 3, 13, "tpm.pcrs", "binds nothing with hsm.backend 'soft' (line 2)");
 }
 
 static void test_tls_version(void **state) {
@@ -88,6 +104,7 @@ static void test_sockets_meet(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_pcrs),
         cmocka_unit_test(test_tls_version),
         cmocka_unit_test(test_soft_backend_cannot_attest),
         cmocka_unit_test(test_key_is_not_left_out_by_a_slip),

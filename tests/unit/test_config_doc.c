@@ -30,7 +30,7 @@ static void test_values_and_defaults(void **state) {
     struct config_report report = {0};
     struct config_doc doc =
         doc_of("hostname: h\nhomedir: 5\nhsm: {derived_key_ttl: 7, backend: x}\n"
-               "tpm: {allow_emulator: true, tcti: ~}\n",
+               "tpm: {allow_emulator: true, tcti: ~, pcrs: [1, x, 3, 99]}\n",
                &report);
     assert_true(slice_eq_str(config_doc_text(&doc, "hostname"), "h"));
     assert_true(slice_eq_str(config_doc_text(&doc, "homedir"), "/var/lib/iotedge"));
@@ -42,6 +42,7 @@ static void test_values_and_defaults(void **state) {
     assert_true(config_doc_bool(&doc, "tpm.allow_emulator"));
     assert_true(config_doc_bool(&doc, "allow_elevated_docker_permissions"));
     assert_false(config_doc_bool(&doc, "provisioning.dynamic_reprovisioning"));
+    assert_int_equal(config_doc_numbers(&doc, "tpm.pcrs"), 1 << 1 | 1 << 3);
     assert_null(config_doc_get(&doc, "homedir"));
     assert_null(config_doc_get(&doc, "tpm.tcti"));
     assert_non_null(config_doc_get(&doc, "hostname"));

@@ -50,6 +50,7 @@ static void describe_type(const struct config_key *row, const char *quote, char 
         [CONFIG_TYPE_STRING_MAP] = "mapping of strings",
         [CONFIG_TYPE_FREE_MAP] = "free mapping",
         [CONFIG_TYPE_LIST] = "list",
+        [CONFIG_TYPE_NUMBERS] = "list of numbers",
     };
     if (row->type == CONFIG_TYPE_UINT) {
         (void)snprintf(out, size, "%llu to %llu%s%s", (unsigned long long)row->min,
@@ -309,6 +310,29 @@ static void test_template_shows_every_form(void **state) {
     buf_clear(&text);
 }
 
+/* The examples of the README are usable, each with the section that it leaves out. */
+static void test_readme_examples(void **state) {
+    (void)state;
+    static const char fence[] = "\n```yaml\n";
+    struct buf text = read_document(".", "README.md");
+    size_t cnt = 0;
+    for (const char *at = strstr(buf_cstr(&text), fence); at != NULL; at = strstr(at, fence)) {
+        struct buf example;
+        at += sizeof(fence) - 1;
+        struct slice block = slice_make(at, (size_t)(strstr(at, "```") - at));
+        buf_init(&example, 8192);
+        if (!slice_starts_with(block, "provisioning:")) {
+            assert_int_equal(buf_append_str(&example, DPS, NULL), EDGE_OK);
+        }
+        assert_int_equal(buf_append_slice(&example, block, NULL), EDGE_OK);
+        config_free(expect_fine(buf_cstr(&example)));
+        buf_clear(&example);
+        cnt++;
+    }
+    assert_true(cnt >= 2);
+    buf_clear(&text);
+}
+
 static int print_entries(void (*entry)(const struct config_key *row, char *out)) {
     size_t row_cnt = 0;
     const struct config_key *rows = config_schema_rows(&row_cnt);
@@ -326,6 +350,7 @@ int main(int argc, char **argv) {
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readme),
+        cmocka_unit_test(test_readme_examples),
         cmocka_unit_test(test_man),
         cmocka_unit_test(test_template_asks_for_its_placeholders),
         cmocka_unit_test(test_filled_template),

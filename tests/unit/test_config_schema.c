@@ -35,7 +35,7 @@ static void test_paths(void **state) {
             assert_non_null(parent);
             assert_true(parent < &rows[i]);
             assert_true(parent->type == CONFIG_TYPE_MAP || parent->type == CONFIG_TYPE_NAMED_MAP ||
-                        parent->type == CONFIG_TYPE_LIST);
+                        parent->type == CONFIG_TYPE_LIST || parent->type == CONFIG_TYPE_NUMBERS);
         }
         assert_non_null(rows[i].text);
         assert_true(rows[i].text[strlen(rows[i].text) - 1] == '.');
@@ -67,7 +67,10 @@ static void test_defaults_fit_their_rows(void **state) {
         const struct config_key *row = &rows[i];
         struct config_node node = {.kind = CONFIG_STRING};
         assert_true((row->type == CONFIG_TYPE_ENUM) == (row->choices[0] != NULL));
-        assert_true(row->type == CONFIG_TYPE_UINT || (row->max == 0 && row->unit == NULL));
+        assert_true(row->type == CONFIG_TYPE_UINT || row->unit == NULL);
+        assert_true(row->type == CONFIG_TYPE_UINT || row->max < 32);
+        assert_true(row->type == CONFIG_TYPE_UINT || row->type == CONFIG_TYPE_NUMBERS ||
+                    row->max == 0);
         if (row->def == NULL) {
             continue;
         }

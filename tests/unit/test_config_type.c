@@ -2,6 +2,7 @@
 /* Types are strict, and the messages say how to mend. */
 #include "test_config_expect.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_strings(void **state) {
@@ -36,7 +37,7 @@ static void test_numbers(void **state) {
     (void)state;
     const char *days = "certificates.auto_generated_ca_lifetime_days";
     const char *retries = "watchdog.max_retries";
-    config_free(expect_fine(DPS "certificates: {auto_generated_ca_lifetime_days: 0}\n"));
+    config_free(expect_fine(DPS "certificates: {auto_generated_ca_lifetime_days: 1}\n"));
     config_free(expect_fine(DPS "certificates: {auto_generated_ca_lifetime_days: 65535}\n"));
     expect_error(DPS "certificates: {auto_generated_ca_lifetime_days: 65536}\n", 2, 49, days,
                  "must be from 0 to 65535 days");
@@ -50,6 +51,24 @@ static void test_numbers(void **state) {
     expect_error(DPS "watchdog: {max_retries: '3'}\n", 2, 25, retries, "leave out the quotes");
     expect_error(DPS "watchdog: {max_retries: infinite}\n", 2, 25, retries,
                  "expected a whole number, found a string");
+}
+
+static void test_lists_of_numbers(void **state) {
+    static const char *const fine[] = {"[]", "[0, 22]", "'0,2, 7'", "5", "~", ""};
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(fine); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text), DPS "tpm: {pcrs: %s}\n", fine[i]);
+        config_free(expect_fine(text));
+    }
+    expect_error(DPS "tpm: {pcrs: [0, 24]}\n", 2, 17, "tpm.pcrs[1]", "must be from 0 to 23");
+    expect_error(DPS "tpm: {pcrs: [a]}\n", 2, 14, "tpm.pcrs[0]", "expected a whole number");
+    expect_error(DPS "tpm: {pcrs: 24}\n", 2, 13, "tpm.pcrs", "must be from 0 to 23");
+    expect_error(DPS "tpm: {pcrs: '0,24'}\n", 2, 13, "tpm.pcrs", "as in [0, 2] or '0,2'");
+    expect_error(DPS "tpm: {pcrs: ''}\n", 2, 13, "tpm.pcrs", "expected numbers");
+    expect_error(DPS "tpm: {pcrs: '0,'}\n", 2, 13, "tpm.pcrs", "expected numbers");
+    expect_error(DPS "tpm: {pcrs: {}}\n", 2, 13, "tpm.pcrs", "expected a whole number");
+    expect_error(DPS "tpm: {pcrs: true}\n", 2, 13, "tpm.pcrs", "expected a whole number");
 }
 
 static void test_nulls(void **state) {
@@ -103,9 +122,10 @@ static void test_collections(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings), cmocka_unit_test(test_booleans),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_nulls),
-        cmocka_unit_test(test_choices), cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_strings),     cmocka_unit_test(test_booleans),
+        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_lists_of_numbers),
+        cmocka_unit_test(test_nulls),       cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_collections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -196,6 +196,20 @@ static void test_tcti(void **state) {
     assert_false(config_value_tcti_is_device(SLICE_LIT("mssim:host=x")));
 }
 
+static void test_numbers(void **state) {
+    static const char *const wrong[] = {"", ",", "1,", ",1", "24", "1 2", "-1", "1,,2", "x"};
+    (void)state;
+    uint32_t bits = 77;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(wrong); i++) {
+        assert_false(config_value_numbers(slice_str(wrong[i]), 23, &bits));
+        assert_int_equal(bits, 77);
+    }
+    assert_true(config_value_numbers(SLICE_LIT("0"), 23, &bits));
+    assert_int_equal(bits, 1);
+    assert_true(config_value_numbers(SLICE_LIT(" 23 , 0,2,2"), 23, &bits));
+    assert_int_equal(bits, 1 << 23 | 1 << 2 | 1);
+}
+
 static void test_tls_version(void **state) {
     (void)state;
     static const char *const known[] = {"tls",    "TLS1",   "tls10",  "tls1.0", "tls1_0",
@@ -217,7 +231,7 @@ int main(void) {
         cmocka_unit_test(test_absolute_path),   cmocka_unit_test(test_tcti),
         cmocka_unit_test(test_tls_version),     cmocka_unit_test(test_hub_hostname),
         cmocka_unit_test(test_device_id),       cmocka_unit_test(test_key),
-        cmocka_unit_test(test_no_proxy),
+        cmocka_unit_test(test_no_proxy),        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
