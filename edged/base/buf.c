@@ -6,7 +6,6 @@
 #include "base/buf.h"
 
 #include <assert.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,7 @@ void buf_init_sensitive(struct buf *b, size_t max_len) {
 
 static void wipe(const struct buf *b, size_t from, size_t to) {
     if (b->sensitive && to > from) {
-        OPENSSL_cleanse(b->data + from, to - from);
+        explicit_bzero(b->data + from, to - from);
     }
 }
 
@@ -132,7 +131,7 @@ enum edge_code buf_printf(struct buf *b, struct edge_error *err, const char *fmt
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     if (n < 0) {
-        return edge_set(err, EDGE_INVALID, "text that cannot be formatted");
+        return edge_set(err, EDGE_INTERNAL, "text that cannot be formatted");
     }
     uint8_t *to;
     enum edge_code code = buf_reserve(b, (size_t)n, &to, err);

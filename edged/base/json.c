@@ -7,6 +7,7 @@
 #include "base/json_scan.h"
 
 #include <cjson/cJSON.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Below this every integer has a double of its own. */
@@ -29,6 +30,35 @@ enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJS
     }
     *ret = root;
     return EDGE_OK;
+}
+
+/* Escapes are as long as before. A backslash takes the character after it along, so that an escaped
+ * one begins nothing. */
+static void replace_nul(char *text, size_t len) {
+    static const char nul[] = "\\u0000", mark[] = "\\ufffd";
+    const size_t escape_len = sizeof(nul) - 1;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] != '\\') {
+            continue;
+        }
+        if (len - i >= escape_len && memcmp(text + i, nul, escape_len) == 0) {
+            memcpy(text + i, mark, escape_len);
+        }
+        i++;
+    }
+}
+
+enum edge_code json_parse_with_nul(struct slice text, struct cJSON **ret, struct edge_error *err) {
+    if (text.len == 0 || memmem(text.ptr, text.len, "\\u0000", sizeof("\\u0000") - 1) == NULL) {
+        return json_parse(text, ret, err);
+    }
+    char *copy EDGE_CLEANUP(edge_cleanup_free) = malloc(text.len);
+    if (copy == NULL) {
+        return edge_set(err, EDGE_NOMEM, "out of memory for JSON of %zu bytes", text.len);
+    }
+    memcpy(copy, text.ptr, text.len);
+    replace_nul(copy, text.len);
+    return json_parse(slice_make(copy, text.len), ret, err);
 }
 
 void json_free(struct cJSON *node) {
@@ -176,6 +206,10 @@ bool json_is_array(const struct cJSON *node) {
 
 bool json_is_str(const struct cJSON *node) {
     return cJSON_IsString(node);
+}
+
+int json_int(const struct cJSON *node, int other) {
+    return cJSON_IsNumber(node) ? node->valueint : other;
 }
 
 struct slice json_str(const struct cJSON *node) {

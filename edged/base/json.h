@@ -25,6 +25,11 @@ struct cJSON;
 enum edge_code json_parse(struct slice text, struct cJSON **ret,
                           struct edge_error *err) EDGE_NODISCARD;
 
+/* The same for foreign text that may hold NUL characters (\u0000), as the output of somebody's
+ * programs does: each is read as U+FFFD. */
+enum edge_code json_parse_with_nul(struct slice text, struct cJSON **ret,
+                                   struct edge_error *err) EDGE_NODISCARD;
+
 /* The same with a cap of the caller's, at most JSON_NODES_MAX: for requests of known shape, whose
  * sender must not make us build a tree that is a hundred times as large as his text. */
 enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
@@ -61,7 +66,8 @@ enum edge_code json_get_opt_str(const struct cJSON *obj, const char *name, struc
 bool json_is_object(const struct cJSON *node);
 bool json_is_array(const struct cJSON *node);
 bool json_is_str(const struct cJSON *node);
-struct slice json_str(const struct cJSON *node); /* empty unless a string */
+struct slice json_str(const struct cJSON *node);   /* empty unless a string */
+int json_int(const struct cJSON *node, int other); /* other unless a number; fractions are cut */
 
 /* Iteration over an array's elements or an object's members: first child, then next; NULL at the
  * end. */

@@ -42,8 +42,11 @@ static size_t plain_len(struct slice s) {
     size_t len = 0;
     while (len < s.len) {
         unsigned char c = (unsigned char)s.ptr[len];
-        size_t n = slice_utf8_char(slice_make(s.ptr + len, s.len - len));
-        if (c < 0x20 || c == '"' || c == '\\' || n == 0) {
+        if (c < 0x20 || c == '"' || c == '\\') {
+            break;
+        }
+        size_t n = c < 0x80 ? 1 : slice_utf8_char(slice_make(s.ptr + len, s.len - len));
+        if (n == 0) {
             break;
         }
         len += n;

@@ -1,143 +1,122 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 and HMAC on OpenSSL. Algorithms are fetched once, because a fetch costs more than a
- * signature; a new context is a copy of a template that knows its digest already, for the same
- * reason.
+ * SHA-256 of OpenSSL, and HMAC on it. OpenSSL's own HMAC keeps a copy of the key in the ordinary
+ * heap for as long as its context lives; here a prepared key is the two states after its pad
+ * blocks, in locked memory. That takes the older interface of SHA-256, whose state can be told
+ * where to live, and which costs less than the newer one.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/mac.h"
 
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct mac_key {
-    EVP_MAC_CTX *ctx; /* holds the key and the hashed pads, which the library wipes on free */
+#define BLOCK_LEN  64
+#define BLOCK_BITS (8 * BLOCK_LEN)
+
+/* What the pads have made of the two hashes. As good as the key to one who finds it. */
+struct states {
+    SHA_LONG inner[8];
+    SHA_LONG outer[8];
 };
 
-static pthread_mutex_t setup_lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_bool is_set_up;
-static EVP_MD *digest;         /* constant once is_set_up */
-static EVP_MAC_CTX *prototype; /* the same; only ever copied */
+struct mac_key {
+    struct secret states; /* struct states */
+};
 
-static enum edge_code failed(struct edge_error *err, const char *what) {
-    unsigned long number = ERR_peek_last_error();
-    ERR_clear_error();
-    return edge_set_native(err, EDGE_CRYPTO, EDGE_DOMAIN_OPENSSL, (int64_t)number, "%s failed",
-                           what);
+static void hash_pad(const uint8_t key[BLOCK_LEN], uint8_t pad, SHA_LONG ret[8]) {
+    uint8_t block[BLOCK_LEN];
+    SHA256_CTX c;
+    for (size_t i = 0; i < BLOCK_LEN; i++) {
+        block[i] = key[i] ^ pad;
+    }
+    SHA256_Init(&c);
+    SHA256_Update(&c, block, sizeof(block));
+    memcpy(ret, c.h, sizeof(c.h));
+    OPENSSL_cleanse(block, sizeof(block));
+    OPENSSL_cleanse(&c, sizeof(c));
 }
 
-/* A context cannot be copied before it has had a key; this one stands in until the real one. */
-static EVP_MAC_CTX *prototype_new(void) {
-    static const uint8_t any_key[SHA256_LEN];
-    char name[] = OSSL_DIGEST_NAME_SHA2_256;
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
-    EVP_MAC_free(mac);
-    if (ctx != NULL && !EVP_MAC_init(ctx, any_key, sizeof(any_key), params)) {
-        EVP_MAC_CTX_free(ctx);
-        ctx = NULL;
+/* RFC 2104 section 2. */
+static void prepare(const void *key, size_t key_len, struct states *ret) {
+    uint8_t block[BLOCK_LEN] = {0};
+    if (key_len > BLOCK_LEN) {
+        (void)!sha256(key, key_len, block, NULL);
+    } else if (key_len > 0) {
+        memcpy(block, key, key_len);
     }
-    return ctx;
+    hash_pad(block, 0x36, ret->inner);
+    hash_pad(block, 0x5c, ret->outer);
+    OPENSSL_cleanse(block, sizeof(block));
 }
 
-/* Not pthread_once: a set-up that failed for lack of memory is tried again by the next call. */
-static enum edge_code set_up(struct edge_error *err) {
-    if (atomic_load_explicit(&is_set_up, memory_order_acquire)) {
-        return EDGE_OK;
-    }
-    pthread_mutex_lock(&setup_lock);
-    if (digest == NULL) {
-        digest = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
-    }
-    if (digest != NULL && prototype == NULL) {
-        prototype = prototype_new();
-    }
-    bool ok = prototype != NULL;
-    atomic_store_explicit(&is_set_up, ok, memory_order_release);
-    pthread_mutex_unlock(&setup_lock);
-    return ok ? EDGE_OK : failed(err, "setting up SHA-256");
+static void go_on(const SHA_LONG state[8], const void *data, size_t len, uint8_t ret[SHA256_LEN]) {
+    SHA256_CTX c;
+    SHA256_Init(&c);
+    memcpy(c.h, state, sizeof(c.h));
+    c.Nl = BLOCK_BITS;
+    SHA256_Update(&c, data, len);
+    SHA256_Final(ret, &c);
+    OPENSSL_cleanse(&c, sizeof(c));
+}
+
+static void finish(const struct states *s, const void *data, size_t len,
+                   uint8_t ret_mac[SHA256_LEN]) {
+    uint8_t inner[SHA256_LEN];
+    go_on(s->inner, data, len, inner);
+    go_on(s->outer, inner, sizeof(inner), ret_mac);
+    OPENSSL_cleanse(inner, sizeof(inner));
 }
 
 enum edge_code sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_LEN],
                       struct edge_error *err) {
-    enum edge_code code = set_up(err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    if (!EVP_Digest(data, len, ret_digest, NULL, digest, NULL)) {
-        return failed(err, "SHA-256");
-    }
+    SHA256_CTX c;
+    (void)err;
+    SHA256_Init(&c);
+    SHA256_Update(&c, data, len);
+    SHA256_Final(ret_digest, &c);
+    OPENSSL_cleanse(&c, sizeof(c));
     return EDGE_OK;
-}
-
-/* A context with the key set, or NULL. */
-static EVP_MAC_CTX *keyed(const void *key, size_t key_len) {
-    EVP_MAC_CTX *ctx = EVP_MAC_CTX_dup(prototype);
-    /* NULL would mean "the key you have", also for an empty key. */
-    const void *bytes = key_len > 0 ? key : "";
-    if (ctx != NULL && !EVP_MAC_init(ctx, bytes, key_len, NULL)) {
-        EVP_MAC_CTX_free(ctx);
-        ctx = NULL;
-    }
-    return ctx;
-}
-
-static bool finish(EVP_MAC_CTX *ctx, const void *data, size_t len, uint8_t ret_mac[SHA256_LEN]) {
-    size_t mac_len = 0;
-    return EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, ret_mac, &mac_len, SHA256_LEN) &&
-           mac_len == SHA256_LEN;
 }
 
 enum edge_code hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                            uint8_t ret_mac[SHA256_LEN], struct edge_error *err) {
-    enum edge_code code = set_up(err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    EVP_MAC_CTX *ctx = keyed(key, key_len);
-    bool ok = ctx != NULL && finish(ctx, data, len, ret_mac);
-    EVP_MAC_CTX_free(ctx);
-    return ok ? EDGE_OK : failed(err, "HMAC");
+    struct states s;
+    (void)err;
+    prepare(key, key_len, &s);
+    finish(&s, data, len, ret_mac);
+    OPENSSL_cleanse(&s, sizeof(s));
+    return EDGE_OK;
 }
 
 enum edge_code mac_key_new(const struct secret *key, struct mac_key **ret, struct edge_error *err) {
-    enum edge_code code = set_up(err);
-    if (code != EDGE_OK) {
-        return code;
-    }
     struct mac_key *k = calloc(1, sizeof(*k));
     if (k == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a signing key");
     }
-    k->ctx = keyed(key->data, key->len);
-    if (k->ctx == NULL) {
+    enum edge_code code = secret_alloc(&k->states, sizeof(struct states), err);
+    if (code != EDGE_OK) {
         mac_key_free(k);
-        return failed(err, "setting an HMAC key");
+        return code;
     }
+    prepare(key->data, key->len, (struct states *)(void *)k->states.data);
     *ret = k;
     return EDGE_OK;
 }
 
 enum edge_code mac_key_sign(struct mac_key *k, const void *data, size_t len,
                             uint8_t ret_mac[SHA256_LEN], struct edge_error *err) {
-    /* Starting again with the same key costs half of copying a prepared context. */
-    if (!EVP_MAC_init(k->ctx, NULL, 0, NULL) || !finish(k->ctx, data, len, ret_mac)) {
-        return failed(err, "HMAC");
-    }
+    (void)err;
+    finish((const struct states *)(const void *)k->states.data, data, len, ret_mac);
     return EDGE_OK;
 }
 
 void mac_key_free(struct mac_key *k) {
     if (k != NULL) {
-        EVP_MAC_CTX_free(k->ctx);
+        secret_clear(&k->states);
         free(k);
     }
 }

@@ -18,7 +18,8 @@ enum edge_code sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_LE
 enum edge_code hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,
                            uint8_t ret_mac[SHA256_LEN], struct edge_error *err) EDGE_NODISCARD;
 
-/* A key prepared for many signatures: the two pad blocks are hashed once. Not thread-safe. */
+/* A key prepared for many signatures: the two pad blocks are hashed once. In locked memory; the key
+ * itself is not kept. */
 struct mac_key;
 
 enum edge_code mac_key_new(const struct secret *key, struct mac_key **ret,

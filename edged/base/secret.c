@@ -39,7 +39,7 @@ size_t secret_heap_used(void) {
 
 enum edge_code secret_alloc(struct secret *s, size_t len, struct edge_error *err) {
     if (s->data != NULL || s->len > 0) {
-        return edge_set(err, EDGE_INVALID, "secret is already in use");
+        return edge_set(err, EDGE_INTERNAL, "secret is already in use");
     }
     if (len == 0) {
         return EDGE_OK;
@@ -89,6 +89,6 @@ struct slice secret_slice(const struct secret *s) {
 
 void secret_wipe(void *ptr, size_t len) {
     if (len > 0) {
-        OPENSSL_cleanse(ptr, len);
+        explicit_bzero(ptr, len);
     }
 }

@@ -5,138 +5,26 @@
  */
 #include "base/x509.h"
 
-#include "base/attr.h"
 #include "base/b64.h"
 #include "base/clock.h"
+#include "base/ossl.h"
+#include "base/x509_pem.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include <string.h>
-#include <time.h>
 
-#define DER_SEQUENCE 0x30 /* what DER certificates, DER keys and PFX files start with */
-
-static void cleanup_bio(BIO **bio) {
-    BIO_free(*bio);
-}
-#define BIO_CLEANUP EDGE_CLEANUP(cleanup_bio)
-
-static void cleanup_key(EVP_PKEY **key) {
-    EVP_PKEY_free(*key);
-}
-#define KEY_CLEANUP EDGE_CLEANUP(cleanup_key)
-
-struct chain {
-    X509 *certs[X509_CHAIN_MAX];
-    size_t cnt;
-};
-
-static void chain_clear(struct chain *c) {
-    for (size_t i = 0; i < c->cnt; i++) {
-        X509_free(c->certs[i]);
-    }
-    c->cnt = 0;
-    ERR_clear_error();
-}
-#define CHAIN_CLEANUP EDGE_CLEANUP(chain_clear)
-
-/* Whether OpenSSL's queue speaks of a shortage of memory. Empties the queue. */
-static bool take_nomem(void) {
-    bool is_nomem = false;
-    unsigned long number = ERR_get_error();
-    while (number != 0) {
-        is_nomem = is_nomem || ERR_GET_REASON(number) == ERR_R_MALLOC_FAILURE;
-        number = ERR_get_error();
-    }
-    return is_nomem;
-}
-
-static enum edge_code no_memory(struct edge_error *err) {
-    ERR_clear_error();
-    return edge_set(err, EDGE_NOMEM, "no memory to read a certificate or its key");
-}
-
-static enum edge_code open_text(struct slice pem, const char *what, BIO **ret,
-                                struct edge_error *err) {
-    ERR_clear_error();
-    if (pem.len == 0) {
-        return edge_set(err, EDGE_PARSE, "the file is empty: %s in PEM form is expected", what);
-    }
-    if (pem.len > X509_PEM_MAX) {
-        return edge_set(err, EDGE_RANGE, "the file is larger than %d bytes", X509_PEM_MAX);
-    }
-    if ((unsigned char)pem.ptr[0] == DER_SEQUENCE) {
-        return edge_set(err, EDGE_PARSE,
-                        "the file is binary (DER or PFX), but %s in PEM form is expected: convert "
-                        "it with openssl",
-                        what);
-    }
-    *ret = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    return *ret != NULL ? EDGE_OK : no_memory(err);
-}
-
-/* Nobody is asked for a passphrase. */
-static int refuse_passphrase(char *buf, int size, int writing, void *data) {
-    (void)buf;
-    (void)size;
-    (void)writing;
-    *(bool *)data = true;
-    return -1;
-}
-
-/* Why PEM_read_bio_X509 gave nothing: the end of the text, or damage. */
-static enum edge_code chain_end(const struct chain *c, struct edge_error *err) {
-    unsigned long last = ERR_peek_last_error();
-    bool is_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
-    if (take_nomem()) {
-        return no_memory(err);
-    }
-    if (!is_end) {
-        return edge_set(err, EDGE_PARSE, "certificate %zu of the file is damaged", c->cnt + 1);
-    }
-    if (c->cnt == 0) {
-        return edge_set(err, EDGE_PARSE,
-                        "the file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
-    }
-    return EDGE_OK;
-}
-
-static enum edge_code chain_parse(struct slice pem, struct chain *c, struct edge_error *err) {
-    BIO *bio BIO_CLEANUP = NULL;
-    enum edge_code code = open_text(pem, "a certificate", &bio, err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    for (;;) {
-        bool asked = false;
-        X509 *cert = PEM_read_bio_X509(bio, NULL, refuse_passphrase, &asked);
-        if (cert == NULL) {
-            return chain_end(c, err);
-        }
-        if (c->cnt == X509_CHAIN_MAX) {
-            X509_free(cert);
-            return edge_set(err, EDGE_RANGE,
-                            "the file holds more than %d certificates: only the device's own and "
-                            "its issuers belong there",
-                            X509_CHAIN_MAX);
-        }
-        c->certs[c->cnt++] = cert;
-    }
-}
-
-static enum edge_code chain_check_order(const struct chain *c, struct edge_error *err) {
+static enum edge_code chain_check_order(const struct x509_certs *c, struct edge_error *err) {
     for (size_t i = 0; i + 1 < c->cnt; i++) {
-        X509 *issuer = c->certs[i + 1];
+        X509 *issuer = c->items[i + 1];
         EVP_PKEY *key = X509_get0_pubkey(issuer);
-        if (key == NULL || X509_check_issued(issuer, c->certs[i]) != X509_V_OK ||
-            X509_verify(c->certs[i], key) != 1) {
-            if (take_nomem()) {
-                return no_memory(err);
+        if (key == NULL || X509_check_issued(issuer, c->items[i]) != X509_V_OK ||
+            X509_verify(c->items[i], key) != 1) {
+            if (ossl_take_nomem()) {
+                return x509_no_memory(err);
             }
             return edge_set(err, EDGE_CONFLICT,
                             "certificate %zu of the file was not issued by certificate %zu: put "
@@ -154,7 +42,7 @@ static enum edge_code sha256_hex(const void *data, size_t len, char out[X509_SHA
     struct buf hex;
     buf_init(&hex, X509_SHA256_HEX - 1);
     if (EVP_Digest(data, len, digest, &digest_len, EVP_sha256(), NULL) != 1) {
-        return no_memory(err);
+        return x509_no_memory(err);
     }
     enum edge_code code = hex_encode(digest, digest_len, &hex, err);
     if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), out, X509_SHA256_HEX)) {
@@ -168,7 +56,7 @@ static enum edge_code leaf_thumbprint(X509 *cert, struct x509_leaf *ret, struct 
     unsigned char *der = NULL;
     int len = i2d_X509(cert, &der);
     if (len <= 0) {
-        return no_memory(err);
+        return x509_no_memory(err);
     }
     enum edge_code code = sha256_hex(der, (size_t)len, ret->thumbprint, err);
     OPENSSL_free(der);
@@ -209,22 +97,13 @@ static void leaf_common_name(X509 *cert, struct x509_leaf *ret) {
     OPENSSL_free(text);
 }
 
-static bool leaf_time(const ASN1_TIME *from, int64_t *ret) {
-    struct tm parts;
-    if (from == NULL || ASN1_TIME_to_tm(from, &parts) != 1) {
-        return false;
-    }
-    *ret = (int64_t)timegm(&parts);
-    return true;
-}
-
 static enum edge_code leaf_read(X509 *cert, struct x509_leaf *ret, struct edge_error *err) {
-    if (!leaf_time(X509_get0_notBefore(cert), &ret->not_before_wall_s) ||
-        !leaf_time(X509_get0_notAfter(cert), &ret->not_after_wall_s)) {
-        return take_nomem() ? no_memory(err)
-                            : edge_set(err, EDGE_PARSE,
-                                       "the first certificate does not say from when to when it "
-                                       "is valid");
+    if (!x509_cert_times(cert, &ret->not_before_wall_s, &ret->not_after_wall_s)) {
+        return ossl_take_nomem()
+                   ? x509_no_memory(err)
+                   : edge_set(err, EDGE_PARSE,
+                              "the first certificate does not say from when to when it "
+                              "is valid");
     }
     leaf_common_name(cert, ret);
     return leaf_thumbprint(cert, ret, err);
@@ -232,11 +111,11 @@ static enum edge_code leaf_read(X509 *cert, struct x509_leaf *ret, struct edge_e
 
 enum edge_code x509_chain_read(struct slice chain_pem, struct x509_leaf *ret,
                                struct edge_error *err) {
-    struct chain chain CHAIN_CLEANUP = {.cnt = 0};
+    struct x509_certs chain X509_CERTS_CLEANUP = {NULL, 0};
     struct x509_leaf leaf = {.chain_cnt = 0};
-    enum edge_code code = chain_parse(chain_pem, &chain, err);
+    enum edge_code code = x509_certs_read_chain(chain_pem, &chain, err);
     code = code != EDGE_OK ? code : chain_check_order(&chain, err);
-    code = code != EDGE_OK ? code : leaf_read(chain.certs[0], &leaf, err);
+    code = code != EDGE_OK ? code : leaf_read(chain.items[0], &leaf, err);
     code = code != EDGE_OK ? code : sha256_hex(chain_pem.ptr, chain_pem.len, leaf.pem_sha256, err);
     if (code == EDGE_OK) {
         leaf.chain_cnt = (uint32_t)chain.cnt;
@@ -245,45 +124,19 @@ enum edge_code x509_chain_read(struct slice chain_pem, struct x509_leaf *ret,
     return code;
 }
 
-static enum edge_code key_parse(struct slice pem, EVP_PKEY **ret, struct edge_error *err) {
-    BIO *bio BIO_CLEANUP = NULL;
-    enum edge_code code = open_text(pem, "a private key", &bio, err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    bool asked = false;
-    *ret = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &asked);
-    if (*ret != NULL) {
-        return EDGE_OK;
-    }
-    if (asked) {
-        return edge_set(err, EDGE_PARSE,
-                        "the private key is encrypted and nobody is there to type its passphrase: "
-                        "store it in clear with 'openssl pkey -in OLD -out NEW'");
-    }
-    if (take_nomem()) {
-        return no_memory(err);
-    }
-    if (memmem(pem.ptr, pem.len, "PRIVATE KEY-----", 16) != NULL) {
-        return edge_set(err, EDGE_PARSE, "the private key is damaged or of an unknown kind");
-    }
-    return edge_set(err, EDGE_PARSE,
-                    "the file holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)");
-}
-
 enum edge_code x509_key_check(struct slice chain_pem, struct slice key_pem,
                               struct edge_error *err) {
-    struct chain chain CHAIN_CLEANUP = {.cnt = 0};
-    EVP_PKEY *key KEY_CLEANUP = NULL;
-    enum edge_code code = chain_parse(chain_pem, &chain, err);
-    code = code != EDGE_OK ? code : key_parse(key_pem, &key, err);
+    struct x509_certs chain X509_CERTS_CLEANUP = {NULL, 0};
+    EVP_PKEY *key X509_PKEY_CLEANUP = NULL;
+    enum edge_code code = x509_certs_read_chain(chain_pem, &chain, err);
+    code = code != EDGE_OK ? code : x509_pkey_parse(key_pem, &key, NULL, NULL, err);
     if (code != EDGE_OK) {
         return code;
     }
     for (size_t i = 0; i < chain.cnt; i++) {
-        if (X509_check_private_key(chain.certs[i], key) != 1) {
-            if (take_nomem()) {
-                return no_memory(err);
+        if (X509_check_private_key(chain.items[i], key) != 1) {
+            if (ossl_take_nomem()) {
+                return x509_no_memory(err);
             }
             continue;
         }

@@ -117,16 +117,16 @@ static void test_what_was_sealed(void **state) {
 
 static void test_bad_lengths(void **state) {
     const struct vector *v = *state;
-    static uint8_t large[AEAD_V1_LEN_MAX + 1];
+    static uint8_t large[AEAD_LEN_MAX + AEAD_V1_EXTRA + 1];
     struct secret plain = {0};
     struct secret key SECRET_CLEANUP = {0};
     struct slice iv = buf_slice(&v->iv);
     struct slice blob = buf_slice(&v->blob);
     large[0] = 1;
     assert_int_equal(secret_copy(&key, v->key.data, 16, NULL), EDGE_OK);
-    assert_int_equal(aead_open_v1(&key, iv, SLICE_LIT(""), blob, &plain, NULL), EDGE_INVALID);
+    assert_int_equal(aead_open_v1(&key, iv, SLICE_LIT(""), blob, &plain, NULL), EDGE_INTERNAL);
     assert_int_equal(aead_open_v1(&v->secret, SLICE_LIT(""), SLICE_LIT(""), blob, &plain, NULL),
-                     EDGE_PARSE);
+                     EDGE_INVALID);
     assert_int_equal(aead_open_v1(&v->secret, slice_make(large, AEAD_IV_MAX + 1), SLICE_LIT(""),
                                   blob, &plain, NULL),
                      EDGE_RANGE);
@@ -139,6 +139,154 @@ static void test_bad_lengths(void **state) {
     assert_null(plain.data);
 }
 
+static void test_format_2(void **state) {
+    const struct vector *v = *state;
+    struct aead *a = NULL;
+    struct buf blob, out;
+    buf_init(&blob, 256);
+    buf_init_sensitive(&out, 256);
+    struct slice tag = slice_make(v->blob.data + 1, 16);
+    struct slice text = slice_make(v->blob.data + AEAD_V1_EXTRA, v->blob.len - AEAD_V1_EXTRA);
+    assert_int_equal(buf_append_byte(&blob, 2, NULL), EDGE_OK);
+    assert_int_equal(buf_append_slice(&blob, text, NULL), EDGE_OK);
+    assert_int_equal(buf_append_slice(&blob, tag, NULL), EDGE_OK);
+    assert_int_equal(aead_format_of(buf_slice(&blob)), AEAD_V2);
+    assert_int_equal(aead_new(&a, NULL), EDGE_OK);
+    assert_int_equal(aead_open(a, AEAD_V2, &v->secret, buf_slice(&v->iv), buf_slice(&v->aad),
+                               buf_slice(&blob), &out, NULL),
+                     EDGE_OK);
+    assert_true(slice_eq(buf_slice(&out), buf_slice(&v->plain)));
+    /* Another format than the one asked for is not looked into. */
+    assert_int_equal(aead_open(a, AEAD_V1, &v->secret, buf_slice(&v->iv), buf_slice(&v->aad),
+                               buf_slice(&blob), &out, NULL),
+                     EDGE_PARSE);
+    assert_int_equal(aead_open(a, AEAD_V2, &v->secret, SLICE_LIT(""), buf_slice(&v->aad),
+                               buf_slice(&blob), &out, NULL),
+                     EDGE_INVALID);
+    blob.data[0] = 1;
+    assert_int_equal(aead_open(a, AEAD_V1, &v->secret, buf_slice(&v->iv), buf_slice(&v->aad),
+                               buf_slice(&blob), &out, NULL),
+                     EDGE_DENIED);
+    assert_int_equal(out.len, v->plain.len);
+    aead_free(a);
+    buf_clear(&blob);
+    buf_clear(&out);
+}
+
+static void test_format_3(void **state) {
+    const struct vector *v = *state;
+    struct slice aad = buf_slice(&v->aad);
+    struct slice plain = buf_slice(&v->plain);
+    struct aead *a = NULL;
+    struct buf one, two, out;
+    buf_init(&one, 256);
+    buf_init(&two, 256);
+    buf_init_sensitive(&out, 256);
+    assert_int_equal(aead_new(&a, NULL), EDGE_OK);
+    assert_int_equal(aead_seal(a, &v->secret, aad, plain, &one, NULL), EDGE_OK);
+    assert_int_equal(aead_seal(a, &v->secret, aad, plain, &two, NULL), EDGE_OK);
+    assert_int_equal(one.len, plain.len + AEAD_V3_EXTRA);
+    assert_false(slice_eq(buf_slice(&one), buf_slice(&two)));
+    assert_int_equal(aead_format_of(buf_slice(&one)), AEAD_V3);
+    assert_int_equal(
+        aead_open(a, AEAD_V3, &v->secret, SLICE_LIT(""), aad, buf_slice(&one), &out, NULL),
+        EDGE_OK);
+    assert_true(slice_eq(buf_slice(&out), plain));
+    buf_reset(&out);
+    for (size_t bit = 0; bit < one.len * 8; bit++) {
+        one.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(
+            aead_open(a, AEAD_V3, &v->secret, SLICE_LIT(""), aad, buf_slice(&one), &out, NULL),
+            bit < 8 ? EDGE_PARSE : EDGE_DENIED);
+        assert_int_equal(out.len, 0);
+        one.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    aead_free(a);
+    buf_clear(&one);
+    buf_clear(&two);
+    buf_clear(&out);
+}
+
+/* Also where a new set of them begins. */
+static void test_no_nonce_comes_twice(void **state) {
+    const struct vector *v = *state;
+    static uint8_t seen[100][12];
+    struct aead *a = NULL;
+    struct buf out;
+    buf_init(&out, 64);
+    assert_int_equal(aead_new(&a, NULL), EDGE_OK);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(seen); i++) {
+        buf_reset(&out);
+        assert_int_equal(aead_seal(a, &v->secret, SLICE_LIT(""), SLICE_LIT("text"), &out, NULL),
+                         EDGE_OK);
+        memcpy(seen[i], out.data + 1, sizeof(seen[i]));
+        for (size_t j = 0; j < i; j++) {
+            assert_memory_not_equal(seen[i], seen[j], sizeof(seen[i]));
+        }
+    }
+    aead_free(a);
+    buf_clear(&out);
+}
+
+static void test_formats_need_their_length(void **state) {
+    (void)state;
+    uint8_t blob[AEAD_V3_EXTRA + 1] = {0};
+    for (size_t len = 0; len <= sizeof(blob); len++) {
+        struct slice s = slice_make(blob, len);
+        blob[0] = 1;
+        assert_int_equal(aead_format_of(s), len > AEAD_V1_EXTRA ? AEAD_V1 : AEAD_NONE);
+        blob[0] = 2;
+        assert_int_equal(aead_format_of(s), len > AEAD_V1_EXTRA ? AEAD_V2 : AEAD_NONE);
+        blob[0] = 3;
+        assert_int_equal(aead_format_of(s), len > AEAD_V3_EXTRA ? AEAD_V3 : AEAD_NONE);
+        blob[0] = 4;
+        assert_int_equal(aead_format_of(s), AEAD_NONE);
+    }
+}
+
+static void test_what_cannot_be_sealed(void **state) {
+    const struct vector *v = *state;
+    static char large[AEAD_LEN_MAX + 1];
+    struct aead *a = NULL;
+    struct secret key SECRET_CLEANUP = {0};
+    struct buf out;
+    buf_init(&out, AEAD_V3_EXTRA + 4);
+    assert_int_equal(secret_copy(&key, v->key.data, 31, NULL), EDGE_OK);
+    assert_int_equal(aead_new(&a, NULL), EDGE_OK);
+    struct slice none = SLICE_LIT("");
+    struct slice much = slice_make(large, sizeof(large));
+    assert_int_equal(aead_seal(a, &v->secret, none, none, &out, NULL), EDGE_INVALID);
+    assert_int_equal(aead_seal(a, &key, none, SLICE_LIT("x"), &out, NULL), EDGE_INTERNAL);
+    assert_int_equal(aead_seal(a, &v->secret, none, much, &out, NULL), EDGE_RANGE);
+    assert_int_equal(aead_seal(a, &v->secret, much, SLICE_LIT("x"), &out, NULL), EDGE_RANGE);
+    assert_int_equal(aead_seal(a, &v->secret, none, SLICE_LIT("no room"), &out, NULL), EDGE_RANGE);
+    assert_int_equal(out.len, 0);
+    aead_free(a);
+    buf_clear(&out);
+}
+
+static enum edge_code torture_3(void *data) {
+    const struct vector *v = data;
+    struct aead *a = NULL;
+    struct buf blob, out;
+    buf_init(&blob, 256);
+    buf_init_sensitive(&out, 256);
+    struct slice plain = buf_slice(&v->plain);
+    enum edge_code code = aead_new(&a, NULL);
+    if (code == EDGE_OK) {
+        code = aead_seal(a, &v->secret, SLICE_LIT("aad"), plain, &blob, NULL);
+    }
+    if (code == EDGE_OK) {
+        code = aead_open(a, AEAD_V3, &v->secret, SLICE_LIT(""), SLICE_LIT("aad"), buf_slice(&blob),
+                         &out, NULL);
+    }
+    assert_int_equal(out.len, code == EDGE_OK ? plain.len : 0);
+    aead_free(a);
+    buf_clear(&blob);
+    buf_clear(&out);
+    return code;
+}
+
 static enum edge_code torture(void *data) {
     struct secret plain = {0};
     enum edge_code code = open_with(data, &plain);
@@ -149,6 +297,7 @@ static enum edge_code torture(void *data) {
 
 static void test_allocation_torture(void **state) {
     assert_true(alloc_fail_torture(torture, *state) > 2);
+    assert_true(alloc_fail_torture(torture_3, *state) > 4);
 }
 
 int main(void) {
@@ -157,6 +306,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_every_changed_byte_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_sealed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_lengths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format_2, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_format_3, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_nonce_comes_twice, setup, teardown),
+        cmocka_unit_test(test_formats_need_their_length),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_sealed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_allocation_torture, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,13 +215,76 @@ static void test_out_of_memory(void **state) {
     assert_int_equal(alloc_fail_torture(every_call, NULL), 3);
 }
 
+/* Blocks and what is left of them give what one character at a time gives. */
+static void test_long_texts(void **state) {
+    (void)state;
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t data[300];
+    uint32_t random = 1;
+    for (size_t len = 0; len <= sizeof(data); len++) {
+        struct buf text, back;
+        buf_init(&text, 512);
+        buf_init(&back, 512);
+        for (size_t i = 0; i < len; i++) {
+            random = random * 1664525u + 1013904223u;
+            data[i] = (uint8_t)(random >> 24);
+        }
+        assert_int_equal(b64_encode(data, len, &text, NULL), EDGE_OK);
+        assert_int_equal(text.len, B64_LEN(len));
+        for (size_t i = 0; i < len * 8 / 6; i++) {
+            unsigned pair = (unsigned)data[i * 6 / 8] << 8;
+            pair |= i * 6 / 8 + 1 < len ? data[i * 6 / 8 + 1] : 0u;
+            assert_int_equal(text.data[i], alphabet[pair >> (10 - i * 6 % 8) & 63]);
+        }
+        assert_int_equal(b64_decode(buf_slice(&text), &back, NULL), EDGE_OK);
+        assert_true(slice_eq(buf_slice(&back), slice_make(data, len)));
+        buf_reset(&text);
+        assert_int_equal(b64_encode_url(data, len, &text, NULL), EDGE_OK);
+        for (size_t i = 0; i < text.len; i++) {
+            assert_null(memchr("+/", text.data[i], 2));
+        }
+        buf_clear(&text);
+        buf_clear(&back);
+    }
+}
+
+/* A foreign character anywhere, whichever it is. */
+static void test_foreign_characters_in_blocks(void **state) {
+    (void)state;
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char text[132];
+    struct buf out;
+    buf_init(&out, 128);
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (int c = 0; c < 256; c++) {
+            memset(text, 'A', sizeof(text));
+            text[at] = (char)c;
+            buf_reset(&out);
+            bool is_good =
+                (c != 0 && strchr(alphabet, c) != NULL) || (c == '=' && at == sizeof(text) - 1);
+            assert_int_equal(b64_decode(slice_make(text, sizeof(text)), &out, NULL) == EDGE_OK,
+                             is_good);
+        }
+    }
+    buf_clear(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rfc4648_vectors),  cmocka_unit_test(test_alphabets),
-        cmocka_unit_test(test_every_byte),       cmocka_unit_test(test_lenient_padding),
-        cmocka_unit_test(test_malformed),        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_base32_of_digest), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_secret),           cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_long_texts),
+        cmocka_unit_test(test_foreign_characters_in_blocks),
+        cmocka_unit_test(test_rfc4648_vectors),
+        cmocka_unit_test(test_alphabets),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_lenient_padding),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_base32_of_digest),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

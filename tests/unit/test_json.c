@@ -221,6 +221,31 @@ static enum edge_code parse_all(void *data) {
     return code;
 }
 
+/* Names must not end where a NUL stood: they would pass for others. */
+static void test_nul(void **state) {
+    static const char text[] =
+        "{\"a\\u0000b\":\"\\u0000\",\"c\":\"\\\\u0000\",\"a\":\"\\\\\\u0000x\"}";
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    struct slice value;
+    (void)state;
+    assert_int_equal(json_parse(slice_str(text), &root, NULL), EDGE_PARSE);
+    assert_int_equal(json_parse_with_nul(slice_str(text), &root, NULL), EDGE_OK);
+    assert_int_equal(json_get_str(root,
+                                  "a\xef\xbf\xbd"
+                                  "b",
+                                  &value, NULL),
+                     EDGE_OK);
+    assert_true(slice_eq_str(value, "\xef\xbf\xbd"));
+    assert_int_equal(json_get_str(root, "c", &value, NULL), EDGE_OK);
+    assert_true(slice_eq_str(value, "\\u0000"));
+    assert_int_equal(json_get_str(root, "a", &value, NULL), EDGE_OK);
+    assert_true(slice_eq_str(value, "\\\xef\xbf\xbdx"));
+    json_free(root);
+    root = NULL;
+    assert_int_equal(json_parse_with_nul(SLICE_LIT("\"\\u0000"), &root, NULL), EDGE_PARSE);
+    assert_int_equal(json_parse_with_nul(SLICE_LIT(""), &root, NULL), EDGE_PARSE);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     char text[] = "{\"a\":[1,\"two\",{\"three\":null}],\"b\":true}";
@@ -230,11 +255,17 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),           cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_optional_string), cmocka_unit_test(test_objects_arrays_booleans),
-        cmocka_unit_test(test_integers),        cmocka_unit_test(test_last_duplicate_counts),
-        cmocka_unit_test(test_iteration),       cmocka_unit_test(test_sensitive_strings_are_wiped),
-        cmocka_unit_test(test_cap_on_values),   cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_optional_string),
+        cmocka_unit_test(test_objects_arrays_booleans),
+        cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_last_duplicate_counts),
+        cmocka_unit_test(test_iteration),
+        cmocka_unit_test(test_sensitive_strings_are_wiped),
+        cmocka_unit_test(test_cap_on_values),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -232,12 +232,27 @@ static void test_error_text(void **state) {
     assert_string_equal(err.text, "while reading JSON at byte 7 of 14: malformed JSON");
 }
 
+/* Text is looked at eight bytes at a time; what is not plain must be seen at every place. */
+static void test_every_byte_at_every_place(void **state) {
+    (void)state;
+    char text[28];
+    for (size_t at = 1; at < sizeof(text) - 1; at++) {
+        for (int c = 1; c < 256; c++) {
+            memset(text, 'a', sizeof(text));
+            text[0] = text[sizeof(text) - 1] = '"';
+            text[at] = (char)c;
+            bool is_good = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+            assert_int_equal(json_scan(slice_make(text, sizeof(text)), NULL) == EDGE_OK, is_good);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
         cmocka_unit_test(test_truncated),  cmocka_unit_test(test_depth),
         cmocka_unit_test(test_node_count), cmocka_unit_test(test_number_length),
-        cmocka_unit_test(test_error_text),
+        cmocka_unit_test(test_error_text), cmocka_unit_test(test_every_byte_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,8 +18,8 @@ static void test_life(void **state) {
     for (size_t i = 0; i < s.len; i++) {
         assert_int_equal(s.data[i], 0);
     }
-    assert_int_equal(secret_alloc(&s, 1, NULL), EDGE_INVALID);
-    assert_int_equal(secret_copy(&s, "x", 1, NULL), EDGE_INVALID);
+    assert_int_equal(secret_alloc(&s, 1, NULL), EDGE_INTERNAL);
+    assert_int_equal(secret_copy(&s, "x", 1, NULL), EDGE_INTERNAL);
     assert_int_equal(s.len, 32);
     struct secret moved = secret_take(&s);
     assert_null(s.data);

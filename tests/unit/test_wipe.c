@@ -2,11 +2,12 @@
 /*
  * Allocator that wipes.
  */
-#include "loop/wipe.h"
+#include "base/wipe.h"
 
 #include "support/alloc_fail.h"
 
 #include <malloc.h>
+#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,8 +90,27 @@ static void test_shortage_is_remembered(void **state) {
     wipe_free(p); /* a failed growth leaves the block alone */
 }
 
+static void test_openssl(void **state) {
+    (void)state;
+    assert_true(wipe_openssl());
+    dirty_cnt = 0;
+    freed_cnt = 0;
+    char *p = OPENSSL_malloc(64);
+    assert_non_null(p);
+    memset(p, 'k', 64);
+    p = OPENSSL_realloc(p, 5000);
+    assert_non_null(p);
+    memset(p, 'k', 5000);
+    OPENSSL_free(p);
+    p = OPENSSL_strdup("key");
+    assert_null(OPENSSL_realloc(p, 0));
+    assert_int_equal(freed_cnt, 3);
+    assert_int_equal(dirty_cnt, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_openssl),
         cmocka_unit_test(test_free_wipes),
         cmocka_unit_test(test_growth_wipes_the_old_block),
         cmocka_unit_test(test_zeroed),

@@ -2,11 +2,12 @@
 /*
  * The usable size of a block is asked from the C library, so that blocks carry no header of ours.
  */
-#include "loop/wipe.h"
+#include "base/wipe.h"
 
 #include "base/secret.h"
 
 #include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,32 @@ void *wipe_realloc(void *p, size_t size) {
         wipe_free(p);
     }
     return bigger;
+}
+
+static void *crypto_malloc(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return wipe_malloc(size);
+}
+
+static void *crypto_realloc(void *p, size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    if (size == 0) {
+        wipe_free(p);
+        return NULL;
+    }
+    return wipe_realloc(p, size);
+}
+
+static void crypto_free(void *p, const char *file, int line) {
+    (void)file;
+    (void)line;
+    wipe_free(p);
+}
+
+bool wipe_openssl(void) {
+    return CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) == 1;
 }
 
 bool wipe_has_failed(void) {
