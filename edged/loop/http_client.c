@@ -10,9 +10,9 @@
 #include "loop/http_client.h"
 
 #include "base/clock.h"
+#include "base/wipe.h"
 #include "loop/http_check.h"
 #include "loop/http_client_request.h"
-#include "loop/wipe.h"
 
 #include <uv.h>
 

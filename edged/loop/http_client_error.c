@@ -2,8 +2,8 @@
 /*
  * curl's numbers and texts -> our errors; the one place where this happens.
  */
+#include "base/wipe.h"
 #include "loop/http_client_request.h"
-#include "loop/wipe.h"
 
 #include <string.h>
 

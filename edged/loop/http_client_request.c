@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,9 +147,19 @@ static bool request_set_identity(CURL *e, const struct http_client_identity *id)
     return !bad;
 }
 
+/* What has been read stays in OpenSSL's buffer otherwise, for as long as the connection lives: the
+ * hub's answers hold keys of modules. */
+static CURLcode tls_wipes_input(CURL *e, void *ctx, void *data) {
+    (void)e;
+    (void)data;
+    SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT);
+    return CURLE_OK;
+}
+
 static bool request_set_tls(CURL *e, const struct http_client *c) {
     bool bad = SET(e, CURLOPT_PROTOCOLS_STR, "https");
     bad |= SET(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    bad |= SET(e, CURLOPT_SSL_CTX_FUNCTION, tls_wipes_input);
     bad |= SET(e, CURLOPT_SSL_VERIFYPEER, 1L);
     bad |= SET(e, CURLOPT_SSL_VERIFYHOST, 2L);
     /* The directory is looked up by name: only the certificates in use are read, not the whole

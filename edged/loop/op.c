@@ -27,7 +27,7 @@ struct op_table {
 
 enum edge_code op_table_new(uint32_t max_cnt, struct op_table **ret, struct edge_error *err) {
     if (max_cnt == 0) {
-        return edge_set(err, EDGE_INVALID, "an operation table needs at least one slot");
+        return edge_set(err, EDGE_INTERNAL, "an operation table needs at least one slot");
     }
     struct op_table *t = calloc(1, sizeof(*t));
     if (t == NULL) {

@@ -285,7 +285,7 @@ enum edge_code wall_new(struct loop *l, struct worker *worker, const char *state
 enum edge_code wall_start(struct wall *w, struct edge_error *err) {
     struct edge_error why;
     if (w->started || w->stopping) {
-        return edge_set(err, EDGE_INVALID, "the clock is watched already");
+        return edge_set(err, EDGE_INTERNAL, "the clock is watched already");
     }
     enum edge_code code = wall_watch_new(w->loop, on_step, w, &w->watch, &why);
     if (code == EDGE_NOMEM) {
@@ -333,12 +333,27 @@ const char *wall_state_name(enum wall_state s) {
     return "unknown";
 }
 
+struct wall_time wall_get_time(const struct wall *w) {
+    if (w == NULL) {
+        return (struct wall_time){.now_s = clock_wall_s(), .is_usable = true, .is_trusted = true};
+    }
+    enum wall_state s = look(w);
+    return (struct wall_time){.now_s = s == WALL_CORRECTED ? peer_now(w) : clock_wall_s(),
+                              .is_usable = is_usable(s),
+                              .is_trusted = s == WALL_SYNCED || s == WALL_CORRECTED ||
+                                            (s == WALL_PLAUSIBLE && w->has_peer)};
+}
+
 bool wall_is_usable(const struct wall *w) {
-    return w == NULL || is_usable(look(w));
+    return wall_get_time(w).is_usable;
+}
+
+bool wall_is_trusted(const struct wall *w) {
+    return wall_get_time(w).is_trusted;
 }
 
 int64_t wall_now_s(const struct wall *w) {
-    return w != NULL && look(w) == WALL_CORRECTED ? peer_now(w) : clock_wall_s();
+    return wall_get_time(w).now_s;
 }
 
 /* What was learnt of a last-known time that cannot be; empty when all is well. */

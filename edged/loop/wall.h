@@ -43,7 +43,7 @@ enum edge_code wall_new(struct loop *l, struct worker *w, const char *state_dir,
 
 /* Reads the last-known time on the worker; then watches for steps and saves hourly. The state
  * leaves WALL_UNKNOWN later, in a callback, whatever the file holds; listeners are told. Errors:
- * NOMEM, BUSY, INVALID (started twice). A kernel without the timer is not an error: steps are then
+ * NOMEM, BUSY, INTERNAL (started twice). A kernel without the timer is not an error: steps are then
  * noticed at the hourly save and at hints only. */
 enum edge_code wall_start(struct wall *w, struct edge_error *err) EDGE_NODISCARD;
 
@@ -58,8 +58,20 @@ const char *wall_state_name(enum wall_state s);       /* "plausible", ... */
 /* PLAUSIBLE, SYNCED, CORRECTED. NULL: true, for tests and tools. */
 bool wall_is_usable(const struct wall *w);
 
+/* Somebody vouches for the time: SYNCED, CORRECTED, or a verified peer agrees with the clock. What
+ * cannot be taken back waits for this. NULL: true. */
+bool wall_is_trusted(const struct wall *w);
+
 /* Best estimate of the time. NULL: the clock. */
 int64_t wall_now_s(const struct wall *w);
+
+/* All of these by one look, which asks the kernel once. */
+struct wall_time {
+    int64_t now_s;
+    bool is_usable;
+    bool is_trusted;
+};
+struct wall_time wall_get_time(const struct wall *w);
 
 /* One sentence for log and status: what the clock shows, what is known, what is waited for. */
 void wall_describe(const struct wall *w, char *out, size_t size);

@@ -174,6 +174,15 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
     return EDGE_OK;
 }
 
+uint32_t worker_queue_len(const struct worker *w) {
+    uint32_t cnt = 0;
+    (void)w;
+    for (unsigned i = 0; i < QUEUE_MAX; i++) {
+        cnt += fake.jobs[i].used && !fake.jobs[i].has_run;
+    }
+    return cnt;
+}
+
 static bool run_post(void) {
     if (fake.post_cnt == 0) {
         return false;

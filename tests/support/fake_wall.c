@@ -88,8 +88,17 @@ bool wall_is_usable(const struct wall *w) {
     return w == NULL || (w->state != WALL_UNKNOWN && w->state != WALL_WRONG);
 }
 
+bool wall_is_trusted(const struct wall *w) {
+    return w == NULL || w->state == WALL_SYNCED || w->state == WALL_CORRECTED;
+}
+
 int64_t wall_now_s(const struct wall *w) {
     return clock_wall_s() + (w != NULL ? w->offset_s : 0);
+}
+
+struct wall_time wall_get_time(const struct wall *w) {
+    return (struct wall_time){
+        .now_s = wall_now_s(w), .is_usable = wall_is_usable(w), .is_trusted = wall_is_trusted(w)};
 }
 
 void wall_describe(const struct wall *w, char *out, size_t size) {

@@ -3,7 +3,6 @@ edge_unit_test(test_loop LIBS edge_loop)
 edge_unit_test(test_worker LIBS edge_loop Threads::Threads)
 edge_unit_test(test_backoff LIBS edge_loop)
 edge_unit_test(test_notify LIBS edge_loop)
-edge_unit_test(test_wipe LIBS edge_loop WRAP free)
 edge_unit_test(test_http_check LIBS edge_loop)
 edge_unit_test(test_http_fields LIBS edge_loop)
 # The identity's test renews the files of a device certificate, which is of the layer above.

@@ -53,7 +53,7 @@ static void test_no_operation(void **state) {
     op_remove(t, OP_NONE);
     op_table_free(t);
     op_table_free(NULL);
-    assert_int_equal(op_table_new(0, &t, NULL), EDGE_INVALID);
+    assert_int_equal(op_table_new(0, &t, NULL), EDGE_INTERNAL);
 }
 
 static void test_cancel_once(void **state) {

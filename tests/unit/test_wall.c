@@ -33,6 +33,7 @@ static struct {
     struct tmpdir *dir;
     struct wall *wall;
     bool synced;
+    unsigned asked_cnt; /* the kernel was */
     unsigned change_cnt;
     unsigned stop_cnt;
     void (*on_step)(void *data);
@@ -59,6 +60,7 @@ void wall_watch_free(struct wall_watch *w) {
 
 static bool is_synced(void *data) {
     (void)data;
+    world.asked_cnt++;
     return world.synced;
 }
 
@@ -152,6 +154,35 @@ static void nobody_to_ask(void **state) {
     wall_describe(NULL, text, sizeof(text));
     wall_hint(NULL, NOW_S);
     wall_free(NULL);
+}
+
+static void who_vouches(void **state) {
+    (void)state;
+    assert_true(wall_is_trusted(NULL));
+    boot();
+    expect(WALL_PLAUSIBLE, 0);
+    assert_false(wall_is_trusted(world.wall)); /* it may be ahead */
+    unsigned asked_cnt = world.asked_cnt;
+    const struct wall_time t = wall_get_time(world.wall);
+    assert_true(t.now_s == NOW_S && t.is_usable && !t.is_trusted);
+    assert_int_equal(world.asked_cnt, asked_cnt + 1);
+    wall_hint(world.wall, NOW_S + 1);
+    expect(WALL_PLAUSIBLE, 0);
+    assert_true(wall_is_trusted(world.wall));
+    step_clock(NOW_S + 100 * (int64_t)DAY_S);
+    assert_false(wall_is_trusted(world.wall));
+    wall_hint(world.wall, NOW_S);
+    expect(WALL_CORRECTED, -100 * (int64_t)DAY_S);
+    assert_true(wall_is_trusted(world.wall));
+    halt();
+    set_clock(12);
+    boot();
+    expect(WALL_WRONG, 0);
+    assert_false(wall_is_trusted(world.wall));
+    set_clock(NOW_S);
+    world.synced = true;
+    assert_true(wall_is_trusted(world.wall));
+    halt();
 }
 
 static void plausible_and_saved(void **state) {
@@ -351,7 +382,7 @@ static void hint_before_the_file_was_read(void **state) {
     assert_int_equal(wall_new(fake_loop(), fake_worker(), world.dir->path, &world.wall, NULL),
                      EDGE_OK);
     assert_int_equal(wall_start(world.wall, NULL), EDGE_OK);
-    assert_int_equal(wall_start(world.wall, NULL), EDGE_INVALID);
+    assert_int_equal(wall_start(world.wall, NULL), EDGE_INTERNAL);
     wall_hint(world.wall, NOW_S + HOUR_S);
     expect(WALL_UNKNOWN, 0);
     expect_text("being read");
@@ -468,6 +499,7 @@ static void out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(nobody_to_ask),
+        WITH_WORLD(who_vouches),
         WITH_WORLD(plausible_and_saved),
         WITH_WORLD(epoch_at_boot),
         WITH_WORLD(small_steps_back_are_no_news),
