@@ -45,12 +45,36 @@ struct hsm_backend_ops {
     enum edge_code (*root_derive)(struct hsm_backend *b, struct slice context, struct secret *ret,
                                   struct edge_error *err);
 
+    enum edge_code (*key_make)(struct hsm_backend *b, const char *name, struct hsm_key *ret,
+                               struct edge_error *err);
+    enum edge_code (*key_import)(struct hsm_backend *b, const char *name,
+                                 const struct secret *pkcs8, struct hsm_key *ret,
+                                 struct edge_error *err);
+    enum edge_code (*key_get)(struct hsm_backend *b, const char *name, struct hsm_key *ret,
+                              struct edge_error *err);
+    enum edge_code (*key_list)(struct hsm_backend *b, struct hsm_key ret[HSM_KEYS_MAX],
+                               size_t *ret_cnt, struct edge_error *err);
+    enum edge_code (*key_sign)(struct hsm_backend *b, const char *name,
+                               const uint8_t digest[HSM_DIGEST_LEN],
+                               uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
+                               struct edge_error *err);
+    enum edge_code (*key_drop)(struct hsm_backend *b, const char *name, struct edge_error *err);
+
     enum edge_code (*random)(struct hsm_backend *b, uint8_t *ret, size_t len,
                              struct edge_error *err);
-    enum edge_code (*seal)(struct hsm_backend *b, const struct secret *plain, struct buf *ret_blob,
-                           struct edge_error *err);
-    enum edge_code (*unseal)(struct hsm_backend *b, struct slice blob, struct secret *ret,
-                             struct edge_error *err);
+
+    enum edge_code (*record_put)(struct hsm_backend *b, const char *name,
+                                 const struct secret *value, struct edge_error *err);
+    enum edge_code (*record_get)(struct hsm_backend *b, const char *name, struct secret *ret,
+                                 struct edge_error *err);
+    enum edge_code (*record_drop)(struct hsm_backend *b, const char *name, struct edge_error *err);
+    enum edge_code (*store_info)(struct hsm_backend *b, struct hsm_store_info *ret,
+                                 struct edge_error *err);
+    enum edge_code (*store_reseal)(struct hsm_backend *b, const struct hsm_reseal *how,
+                                   struct edge_error *err);
+    enum edge_code (*store_recover)(struct hsm_backend *b, const struct secret *recovery,
+                                    struct edge_error *err);
+    enum edge_code (*store_abandon)(struct hsm_backend *b, struct edge_error *err);
 };
 
 /* First member of every backend object. */

@@ -5,6 +5,7 @@
 #include "hsm/hsm.h"
 
 #include "backend.h"
+#include "pkcs8.h"
 
 #include "base/b64.h"
 #include "base/mac.h"
@@ -227,6 +228,68 @@ enum edge_code hsm_root_derive(struct hsm *h, struct slice context, struct secre
     return rc == EDGE_OK ? b->ops->root_derive(b, context, ret, err) : rc;
 }
 
+static enum edge_code check_name(const char *name, struct edge_error *err) {
+    const size_t len = strlen(name);
+
+    if (len == 0 || len > HSM_KEY_NAME_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len) {
+        return edge_set(err, EDGE_INVALID,
+                        "name of a key of %zu bytes; it takes 1 to %d of a-z, 0-9 and '-'", len,
+                        HSM_KEY_NAME_MAX);
+    }
+    return EDGE_OK;
+}
+
+enum edge_code hsm_key_make(struct hsm *h, const char *name, struct hsm_key *ret,
+                            struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->key_make(b, name, ret, err) : rc;
+}
+
+enum edge_code hsm_key_import(struct hsm *h, const char *name, const struct secret *pkcs8_der,
+                              struct hsm_key *ret, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_name(name, err);
+
+    if (rc == EDGE_OK) {
+        rc = check_len("private key", pkcs8_der->len, 1, PKCS8_MAX, err);
+    }
+    return rc == EDGE_OK ? b->ops->key_import(b, name, pkcs8_der, ret, err) : rc;
+}
+
+enum edge_code hsm_key_get(struct hsm *h, const char *name, struct hsm_key *ret,
+                           struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->key_get(b, name, ret, err) : rc;
+}
+
+enum edge_code hsm_key_list(struct hsm *h, struct hsm_key ret[HSM_KEYS_MAX], size_t *ret_cnt,
+                            struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+
+    return b->ops->key_list(b, ret, ret_cnt, err);
+}
+
+enum edge_code hsm_key_sign(struct hsm *h, const char *name, const uint8_t digest[HSM_DIGEST_LEN],
+                            uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
+                            struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->key_sign(b, name, digest, ret_sig, ret_len, err) : rc;
+}
+
+enum edge_code hsm_key_drop(struct hsm *h, const char *name, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->key_drop(b, name, err) : rc;
+}
+
 enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len, struct edge_error *err) {
     struct hsm_backend *b = enter(h);
     enum edge_code rc = check_len("random number", len, 0, RANDOM_MAX, err);
@@ -234,19 +297,101 @@ enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len, struct edge_e
     return rc == EDGE_OK ? b->ops->random(b, ret, len, err) : rc;
 }
 
-enum edge_code hsm_seal(struct hsm *h, const struct secret *plain, struct buf *ret_blob,
-                        struct edge_error *err) {
-    struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_len("data to seal", plain->len, 1, HSM_SEAL_MAX, err);
+/* Names become parts of file names. */
+static enum edge_code check_record_name(const char *name, struct edge_error *err) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const size_t len = strnlen(name, HSM_RECORD_NAME_MAX + 1);
 
-    return rc == EDGE_OK ? b->ops->seal(b, plain, ret_blob, err) : rc;
+    if (len == 0 || len > HSM_RECORD_NAME_MAX || strspn(name, allowed) != len) {
+        return edge_set(err, EDGE_INVALID,
+                        "'%.40s' cannot name a record: 1 to %d of a-z, 0-9 and '-' can", name,
+                        HSM_RECORD_NAME_MAX);
+    }
+    return EDGE_OK;
 }
 
-enum edge_code hsm_unseal(struct hsm *h, struct slice blob, struct secret *ret,
-                          struct edge_error *err) {
+enum edge_code hsm_record_put(struct hsm *h, const char *name, const struct secret *value,
+                              struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_record_name(name, err);
+
+    if (rc == EDGE_OK) {
+        rc = check_len("record", value->len, 1, HSM_RECORD_MAX, err);
+    }
+    return rc == EDGE_OK ? b->ops->record_put(b, name, value, err) : rc;
+}
+
+enum edge_code hsm_record_get(struct hsm *h, const char *name, struct secret *ret,
+                              struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_record_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->record_get(b, name, ret, err) : rc;
+}
+
+enum edge_code hsm_record_drop(struct hsm *h, const char *name, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_record_name(name, err);
+
+    return rc == EDGE_OK ? b->ops->record_drop(b, name, err) : rc;
+}
+
+enum edge_code hsm_store_get_info(struct hsm *h, struct hsm_store_info *ret,
+                                  struct edge_error *err) {
     struct hsm_backend *b = enter(h);
 
-    return b->ops->unseal(b, blob, ret, err);
+    return b->ops->store_info(b, ret, err);
+}
+
+static enum edge_code check_recovery(const struct secret *code, struct edge_error *err) {
+    if (code == NULL || code->len < HSM_RECOVERY_MIN || code->len > HSM_RECOVERY_MAX) {
+        return edge_set(err, EDGE_INVALID, "a recovery code has %d to %d bytes", HSM_RECOVERY_MIN,
+                        HSM_RECOVERY_MAX);
+    }
+    return EDGE_OK;
+}
+
+static enum edge_code check_reseal(const struct hsm_reseal *how, struct edge_error *err) {
+    uint32_t seen = 0;
+
+    if (how->pcrs >= UINT32_C(1) << HSM_PCR_CNT) {
+        return edge_set(err, EDGE_INVALID, "PCRs have the numbers 0 to %d", HSM_PCR_CNT - 1);
+    }
+    for (size_t i = 0; i < how->planned_cnt; i++) {
+        const uint32_t pcr = how->planned[i].pcr;
+        if (pcr >= HSM_PCR_CNT || (how->pcrs >> pcr & 1) == 0) {
+            return edge_set(err, EDGE_INVALID,
+                            "a value is planned for PCR %u, to which the store is not to be bound",
+                            (unsigned)pcr);
+        }
+        if ((seen >> pcr & 1) != 0) {
+            return edge_set(err, EDGE_INVALID, "two values are planned for PCR %u", (unsigned)pcr);
+        }
+        seen |= UINT32_C(1) << pcr;
+    }
+    return how->pcrs != 0 ? check_recovery(how->recovery, err) : EDGE_OK;
+}
+
+enum edge_code hsm_store_reseal(struct hsm *h, const struct hsm_reseal *how,
+                                struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_reseal(how, err);
+
+    return rc == EDGE_OK ? b->ops->store_reseal(b, how, err) : rc;
+}
+
+enum edge_code hsm_store_recover(struct hsm *h, const struct secret *recovery,
+                                 struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+    enum edge_code rc = check_recovery(recovery, err);
+
+    return rc == EDGE_OK ? b->ops->store_recover(b, recovery, err) : rc;
+}
+
+enum edge_code hsm_store_abandon(struct hsm *h, struct edge_error *err) {
+    struct hsm_backend *b = enter(h);
+
+    return b->ops->store_abandon(b, err);
 }
 
 enum edge_code hsm_registration_id(const uint8_t *ek, size_t ek_len, char ret[64],

@@ -6,6 +6,7 @@
 #include "store.h"
 
 #include "base/fs.h"
+#include "base/fs_wipe.h"
 #include "base/mac.h"
 
 #include <string.h>
@@ -84,16 +85,27 @@ enum edge_code store_decode(struct slice file, enum store_kind kind, struct slic
     return EDGE_OK;
 }
 
-enum edge_code store_write(int dirfd, const char *name, enum store_kind kind, struct slice payload,
-                           struct edge_error *err) {
+static enum edge_code write_file(int dirfd, const char *name, enum store_kind kind,
+                                 struct slice payload, bool wipe, struct edge_error *err) {
     struct buf file EDGE_CLEANUP(buf_clear) = {0};
 
     buf_init_sensitive(&file, STORE_FILE_MAX);
     enum edge_code rc = store_encode(kind, payload, &file, err);
     if (rc == EDGE_OK) {
-        rc = fs_write_atomic(dirfd, name, buf_slice(&file), err);
+        rc = wipe ? fs_wipe_replace(dirfd, name, buf_slice(&file), err)
+                  : fs_write_atomic(dirfd, name, buf_slice(&file), err);
     }
     return rc == EDGE_OK ? rc : edge_wrap(err, rc, "writing '%s'", name);
+}
+
+enum edge_code store_write(int dirfd, const char *name, enum store_kind kind, struct slice payload,
+                           struct edge_error *err) {
+    return write_file(dirfd, name, kind, payload, false, err);
+}
+
+enum edge_code store_replace(int dirfd, const char *name, enum store_kind kind,
+                             struct slice payload, struct edge_error *err) {
+    return write_file(dirfd, name, kind, payload, true, err);
 }
 
 static enum edge_code set_aside(int dirfd, const char *name, const struct edge_error *why,

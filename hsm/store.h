@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_PAYLOAD_MAX (HSM_LABEL_MAX + 4096)
+#define STORE_PAYLOAD_MAX (HSM_RECORD_MAX + 4096)
 #define STORE_FILE_MAX    (STORE_PAYLOAD_MAX + 64)
 
 /* What a file holds; part of the file, never renumbered. */
@@ -25,8 +25,13 @@ enum store_kind {
     STORE_TPM_ROOT = 4,      /* SRK-wrapped module root */
     STORE_SOFT_IDENTITY = 5, /* identity key in clear */
     STORE_SOFT_ROOT = 6,     /* module root in clear */
-    STORE_SOFT_SEAL = 7,     /* sealing key in clear */
     STORE_TPM_ADOPTED = 8,   /* persistent handle and name of an identity key */
+    STORE_TPM_NAMED = 9,     /* SRK-wrapped signing key */
+    STORE_SEALED_NAMED = 10, /* signing key encrypted under the store key */
+    STORE_SOFT_NAMED = 11,   /* signing key in clear */
+    STORE_TPM_KEK = 12,      /* sealed store key, with what it is bound to */
+    STORE_SOFT_KEK = 13,     /* store key in clear */
+    STORE_RECORD = 14,       /* secret under the store key */
 };
 
 /* Appends the envelope of a payload. */
@@ -41,6 +46,10 @@ enum edge_code store_decode(struct slice file, enum store_kind kind, struct slic
 /* Writes an envelope crash-safely, 0600. */
 enum edge_code store_write(int dirfd, const char *name, enum store_kind kind, struct slice payload,
                            struct edge_error *err) EDGE_NODISCARD;
+
+/* The same, and what the file held before is overwritten. */
+enum edge_code store_replace(int dirfd, const char *name, enum store_kind kind,
+                             struct slice payload, struct edge_error *err) EDGE_NODISCARD;
 
 /* Reads a file into `file` (initialised by the caller, STORE_FILE_MAX) and opens the envelope. A
  * damaged file is moved aside and reported as PARSE with its new name. Other errors: NOT_FOUND,

@@ -4,6 +4,8 @@
  */
 #include "soft/soft.h"
 
+#include "store_named.h"
+
 #include "base/fs.h"
 
 #include <openssl/rand.h>
@@ -133,6 +135,40 @@ static enum edge_code backend_derive(struct hsm_backend *b, struct slice context
     return done(b, rc);
 }
 
+static enum edge_code backend_key_make(struct hsm_backend *b, const char *name, struct hsm_key *ret,
+                                       struct edge_error *err) {
+    return done(b, soft_named_make(self(b), name, ret, err));
+}
+
+static enum edge_code backend_key_import(struct hsm_backend *b, const char *name,
+                                         const struct secret *pkcs8, struct hsm_key *ret,
+                                         struct edge_error *err) {
+    return done(b, soft_named_import(self(b), name, pkcs8, ret, err));
+}
+
+static enum edge_code backend_key_get(struct hsm_backend *b, const char *name, struct hsm_key *ret,
+                                      struct edge_error *err) {
+    return done(b, store_named_get(self(b)->dirfd, HSM_KEY_IN_FILE, name, ret, err));
+}
+
+static enum edge_code backend_key_list(struct hsm_backend *b, struct hsm_key ret[HSM_KEYS_MAX],
+                                       size_t *ret_cnt, struct edge_error *err) {
+    return done(b, store_named_list(self(b)->dirfd, HSM_KEY_IN_FILE, ret, ret_cnt, err));
+}
+
+static enum edge_code backend_key_sign(struct hsm_backend *b, const char *name,
+                                       const uint8_t digest[HSM_DIGEST_LEN],
+                                       uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
+                                       struct edge_error *err) {
+    return done(b, soft_named_sign(self(b), name, digest, ret_sig, ret_len, err));
+}
+
+static enum edge_code backend_key_drop(struct hsm_backend *b, const char *name,
+                                       struct edge_error *err) {
+    soft_named_forget(self(b));
+    return done(b, store_named_drop(self(b)->dirfd, name, err));
+}
+
 static enum edge_code backend_random(struct hsm_backend *b, uint8_t *ret, size_t len,
                                      struct edge_error *err) {
     if (RAND_priv_bytes(ret, (int)len) != 1) {
@@ -141,14 +177,52 @@ static enum edge_code backend_random(struct hsm_backend *b, uint8_t *ret, size_t
     return done(b, EDGE_OK);
 }
 
-static enum edge_code backend_seal(struct hsm_backend *b, const struct secret *plain,
-                                   struct buf *ret_blob, struct edge_error *err) {
-    return done(b, soft_seal(self(b), plain, ret_blob, err));
+/* A lost store key concerns the sealed store only. */
+static enum edge_code store_done(struct hsm_backend *b, enum edge_code rc) {
+    return rc == EDGE_HSM ? rc : done(b, rc);
 }
 
-static enum edge_code backend_unseal(struct hsm_backend *b, struct slice blob, struct secret *ret,
-                                     struct edge_error *err) {
-    return done(b, soft_unseal(self(b), blob, ret, err));
+static enum edge_code backend_record_put(struct hsm_backend *b, const char *name,
+                                         const struct secret *value, struct edge_error *err) {
+    return store_done(b, soft_record_put(self(b), name, value, err));
+}
+
+static enum edge_code backend_record_get(struct hsm_backend *b, const char *name,
+                                         struct secret *ret, struct edge_error *err) {
+    return store_done(b, soft_record_get(self(b), name, ret, err));
+}
+
+static enum edge_code backend_record_drop(struct hsm_backend *b, const char *name,
+                                          struct edge_error *err) {
+    return store_done(b, soft_record_drop(self(b), name, err));
+}
+
+static enum edge_code backend_store_info(struct hsm_backend *b, struct hsm_store_info *ret,
+                                         struct edge_error *err) {
+    return store_done(b, soft_store_info(self(b), ret, err));
+}
+
+static enum edge_code no_pcrs(struct edge_error *err) {
+    return edge_set(err, EDGE_UNSUPPORTED,
+                    "keys are kept in files; binding them to PCRs needs a TPM (hsm.backend: tpm)");
+}
+
+static enum edge_code backend_store_reseal(struct hsm_backend *b, const struct hsm_reseal *how,
+                                           struct edge_error *err) {
+    (void)b;
+    (void)how;
+    return no_pcrs(err);
+}
+
+static enum edge_code backend_store_recover(struct hsm_backend *b, const struct secret *recovery,
+                                            struct edge_error *err) {
+    (void)b;
+    (void)recovery;
+    return no_pcrs(err);
+}
+
+static enum edge_code backend_store_abandon(struct hsm_backend *b, struct edge_error *err) {
+    return store_done(b, soft_store_abandon(self(b), err));
 }
 
 static enum hsm_state backend_state(const struct hsm_backend *b) {
@@ -164,7 +238,8 @@ static void backend_close(struct hsm_backend *b) {
     struct soft *s = self(b);
 
     secret_clear(&s->root);
-    secret_clear(&s->seal);
+    secret_clear(&s->store_key);
+    soft_named_forget(s);
     edge_cleanup_fd(&s->dirfd);
     free(s);
 }
@@ -189,9 +264,20 @@ static const struct hsm_backend_ops soft_ops = {
     .publish = backend_publish,
     .root_fingerprint = backend_fingerprint,
     .root_derive = backend_derive,
+    .key_make = backend_key_make,
+    .key_import = backend_key_import,
+    .key_get = backend_key_get,
+    .key_list = backend_key_list,
+    .key_sign = backend_key_sign,
+    .key_drop = backend_key_drop,
     .random = backend_random,
-    .seal = backend_seal,
-    .unseal = backend_unseal,
+    .record_put = backend_record_put,
+    .record_get = backend_record_get,
+    .record_drop = backend_record_drop,
+    .store_info = backend_store_info,
+    .store_reseal = backend_store_reseal,
+    .store_recover = backend_store_recover,
+    .store_abandon = backend_store_abandon,
 };
 
 enum edge_code soft_backend_open(const struct hsm_config *cfg, struct hsm_backend **ret,

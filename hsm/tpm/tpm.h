@@ -18,6 +18,7 @@ enum tpm_slot {
     TPM_SLOT_ROOT,
     TPM_SLOT_IDENTITY,
     TPM_SLOT_CHALLENGE,
+    TPM_SLOT_NAMED, /* a signing key */
     TPM_SLOT_CNT_,
 };
 
@@ -31,7 +32,13 @@ struct tpm {
     char pins_path[PATH_MAX]; /* for texts */
     size_t chunk;             /* bytes per TPM2_HMAC; 0: not asked yet */
     ESYS_TR slot[TPM_SLOT_CNT_];
-    uint64_t identity_generation; /* of the key in its slot */
+    uint64_t identity_generation;     /* of the key in its slot */
+    char named[HSM_KEY_NAME_MAX + 1]; /* of the signing key in its slot */
+    enum hsm_key_type named_type;
+    struct secret store_key;   /* empty until unsealed; see tpm_store_key.h */
+    struct secret unbound_key; /* the same; see tpm_unbound_key.h */
+    uint64_t store_locked_ms;  /* until then a locked store is said to be locked still */
+    struct edge_error store_locked;
 };
 
 /* Ready to work: context open, keys established and pinned, session up. Cheap when it is so
@@ -48,7 +55,10 @@ void tpm_slot_flush(struct tpm *t, enum tpm_slot slot);
 enum edge_code tpm_load(struct tpm *t, const TPM2B_PUBLIC *pub, const TPM2B_PRIVATE *priv,
                         ESYS_TR *ret, struct edge_error *err) EDGE_NODISCARD;
 
-/* TPM2_Create under the SRK; data may be NULL (the TPM chooses). */
+/* TPM2_Create under the SRK; data may be NULL (the TPM chooses), auth may be NULL (empty). */
+enum edge_code tpm_create_with(struct tpm *t, const TPM2B_PUBLIC *tmpl, const TPM2B_AUTH *auth,
+                               const struct secret *data, TPM2B_PUBLIC *ret_pub,
+                               TPM2B_PRIVATE *ret_priv, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code tpm_create(struct tpm *t, const TPM2B_PUBLIC *tmpl, const struct secret *data,
                           TPM2B_PUBLIC *ret_pub, TPM2B_PRIVATE *ret_priv,
                           struct edge_error *err) EDGE_NODISCARD;

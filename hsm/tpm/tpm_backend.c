@@ -4,15 +4,13 @@
  * repaired between two attempts of the same operation. Operations change nothing that lasts before
  * their last TPM command has succeeded, so a second attempt is always safe.
  */
-#include "tpm/tpm.h"
+#include "tpm/tpm_ops.h"
 
 #include "tpm/tpm_adopt.h"
-#include "tpm/tpm_identity.h"
 #include "tpm/tpm_rc.h"
-#include "tpm/tpm_seal.h"
-#include "tpm/tpm_sign.h"
 #include "tpm/tpm_store.h"
-#include "tpm/tpm_tmpl.h"
+#include "tpm/tpm_store_key.h"
+#include "tpm/tpm_unbound_key.h"
 
 #include "base/fs.h"
 
@@ -24,8 +22,6 @@
 #define ATTEMPT_MAX   3
 #define CHUNK_DEFAULT 1024 /* of every TPM known; used when it does not tell */
 
-typedef enum edge_code (*tpm_op_fn)(struct tpm *t, void *arg, struct edge_error *err);
-
 static struct tpm *self(struct hsm_backend *b) {
     return (struct tpm *)(void *)b;
 }
@@ -33,6 +29,7 @@ static struct tpm *self(struct hsm_backend *b) {
 static void forget_all(struct tpm *t, bool challenge) {
     tpm_slot_flush(t, TPM_SLOT_ROOT);
     tpm_slot_flush(t, TPM_SLOT_IDENTITY);
+    tpm_slot_flush(t, TPM_SLOT_NAMED);
     if (challenge) {
         tpm_slot_flush(t, TPM_SLOT_CHALLENGE);
     }
@@ -122,6 +119,7 @@ static bool repair(struct tpm *t, const struct edge_error *err, int attempt) {
     case TPM_RECOVERY_FLUSH:
         tpm_slot_flush(t, TPM_SLOT_ROOT);
         tpm_slot_flush(t, TPM_SLOT_IDENTITY);
+        tpm_slot_flush(t, TPM_SLOT_NAMED);
         if (attempt > 0 && t->managed) {
             return false;
         }
@@ -148,7 +146,7 @@ static bool repair(struct tpm *t, const struct edge_error *err, int attempt) {
     return false;
 }
 
-static enum edge_code run(struct tpm *t, tpm_op_fn fn, void *arg, struct edge_error *err) {
+enum edge_code tpm_run(struct tpm *t, tpm_op_fn *fn, void *arg, struct edge_error *err) {
     struct edge_error local = {0};
     enum edge_code rc = EDGE_INTERNAL;
 
@@ -184,286 +182,39 @@ static enum edge_code op_nothing(struct tpm *t, void *arg, struct edge_error *er
     return EDGE_OK;
 }
 
-static enum edge_code backend_start(struct hsm_backend *b, struct edge_error *err) {
-    return run(self(b), op_nothing, NULL, err);
-}
-
 static enum edge_code op_dead_aside(struct tpm *t, void *arg, struct edge_error *err) {
-    return tpm_adopt_set_dead_aside(t, arg, err);
+    enum edge_code rc = tpm_adopt_set_dead_aside(t, arg, err);
+
+    return rc == EDGE_OK ? tpm_store_key_set_dead_aside(t, arg, err) : rc;
 }
 
 /* The pins go first: with them aside the TPM is ours as it is, whatever happens next, and a second
  * call finds the keys that are still to be moved. */
-static enum edge_code backend_accept_change(struct hsm_backend *b, struct edge_error *err) {
+enum edge_code tpm_accept_change(struct hsm_backend *b, struct edge_error *err) {
     struct tpm *t = self(b);
     static char replaced[] = "replaced", cleared[] = "cleared", lost[] = "lost";
     char *word = lost;
 
+    tpm_unbound_key_forget(t);
     disconnect(t); /* also what an earlier TPM has left in our memory */
-    enum edge_code rc = run(t, op_nothing, NULL, err);
+    enum edge_code rc = tpm_run(t, op_nothing, NULL, err);
     if (t->ctx.state == HSM_STATE_CLEARED || t->ctx.state == HSM_STATE_REPLACED) {
         word = t->ctx.state == HSM_STATE_REPLACED ? replaced : cleared;
         rc = fs_set_aside_as(t->dirfd, TPM_PINS_FILE, word, NULL, 0, err);
     }
-    return rc == EDGE_OK ? run(t, op_dead_aside, word, err) : rc;
+    return rc == EDGE_OK ? tpm_run(t, op_dead_aside, word, err) : rc;
 }
 
-static enum edge_code op_refresh(struct tpm *t, void *arg, struct edge_error *err) {
-    uint32_t value;
-
-    (void)arg;
-    enum edge_code rc = tpm_ctx_property(&t->ctx, TPM2_PT_INPUT_BUFFER, &value, err);
-    return rc == EDGE_NOT_FOUND ? EDGE_OK : rc;
-}
-
-static enum edge_code backend_refresh(struct hsm_backend *b, struct edge_error *err) {
+void tpm_close(struct hsm_backend *b) {
     struct tpm *t = self(b);
 
-    if (!t->managed || t->ctx.session == ESYS_TR_NONE) {
-        return EDGE_OK; /* a session that nobody saves has no age; none has none */
-    }
-    return run(t, op_refresh, NULL, err);
-}
-
-static enum edge_code op_attestation(struct tpm *t, void *arg, struct edge_error *err) {
-    struct hsm_attestation *out = arg;
-    struct hsm_attestation a = {0};
-
-    enum edge_code rc = tpm_public_marshal(&t->keys.ek.pub, a.ek, &a.ek_len, err);
-    if (rc == EDGE_OK) {
-        rc = tpm_public_marshal(&t->keys.srk.pub, a.srk, &a.srk_len, err);
-    }
-    if (rc == EDGE_OK) {
-        *out = a;
-    }
-    return rc;
-}
-
-static enum edge_code backend_attestation(struct hsm_backend *b, struct hsm_attestation *ret,
-                                          struct edge_error *err) {
-    return run(self(b), op_attestation, ret, err);
-}
-
-/* Arguments of the operations below; each uses what it needs. */
-struct op_args {
-    struct slice data;
-    struct slice label;
-    const struct secret *key;
-    uint64_t generation;
-    uint8_t *bytes;
-    size_t len;
-    uint64_t *ret_generation;
-    struct secret *ret_secret;
-    struct buf *ret_buf;
-};
-
-static enum edge_code op_challenge_load(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_challenge_load(t, a->data, err);
-}
-
-static enum edge_code op_challenge_sign(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_challenge_sign(t, a->data, a->bytes, err);
-}
-
-static enum edge_code op_import_blob(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_identity_import_blob(t, a->data, a->label, a->ret_generation, err);
-}
-
-static enum edge_code op_import_key(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_identity_import_key(t, a->key, a->label, a->ret_generation, err);
-}
-
-static enum edge_code op_adopt(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_adopt(t, a->label, a->ret_generation, err);
-}
-
-static enum edge_code op_sign(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_identity_sign(t, a->generation, a->data, a->bytes, err);
-}
-
-static enum edge_code op_publish(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_identity_publish(t, a->generation, err);
-}
-
-static enum edge_code op_root(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_root_hmac(t, a->data, a->bytes, err);
-}
-
-static enum edge_code op_random(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_random(t, a->bytes, a->len, err);
-}
-
-static enum edge_code op_seal(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_seal(t, a->key, a->ret_buf, err);
-}
-
-static enum edge_code op_unseal(struct tpm *t, void *arg, struct edge_error *err) {
-    const struct op_args *a = arg;
-
-    return tpm_unseal(t, a->data, a->ret_secret, err);
-}
-
-static enum edge_code backend_challenge_load(struct hsm_backend *b, struct slice blob,
-                                             struct edge_error *err) {
-    return run(self(b), op_challenge_load, &(struct op_args){.data = blob}, err);
-}
-
-static enum edge_code backend_challenge_sign(struct hsm_backend *b, struct slice data,
-                                             uint8_t ret_mac[HSM_MAC_LEN], struct edge_error *err) {
-    return run(self(b), op_challenge_sign, &(struct op_args){.data = data, .bytes = ret_mac}, err);
-}
-
-static void backend_challenge_drop(struct hsm_backend *b) {
-    tpm_slot_flush(self(b), TPM_SLOT_CHALLENGE);
-}
-
-static enum edge_code backend_import_blob(struct hsm_backend *b, struct slice blob,
-                                          struct slice label, uint64_t *ret_generation,
-                                          struct edge_error *err) {
-    struct op_args a = {.data = blob, .label = label, .ret_generation = ret_generation};
-
-    return run(self(b), op_import_blob, &a, err);
-}
-
-static enum edge_code backend_import_key(struct hsm_backend *b, const struct secret *key,
-                                         struct slice label, uint64_t *ret_generation,
-                                         struct edge_error *err) {
-    struct op_args a = {.key = key, .label = label, .ret_generation = ret_generation};
-
-    return run(self(b), op_import_key, &a, err);
-}
-
-static enum edge_code backend_adopt(struct hsm_backend *b, struct slice label,
-                                    uint64_t *ret_generation, struct edge_error *err) {
-    struct op_args a = {.label = label, .ret_generation = ret_generation};
-
-    return run(self(b), op_adopt, &a, err);
-}
-
-static enum edge_code backend_list(struct hsm_backend *b, struct hsm_identity ret[HSM_IDENTITY_MAX],
-                                   size_t *ret_cnt, struct edge_error *err) {
-    return tpm_identity_list(self(b), ret, ret_cnt, err);
-}
-
-static enum edge_code backend_sign(struct hsm_backend *b, uint64_t generation, struct slice data,
-                                   uint8_t ret_mac[HSM_MAC_LEN], struct edge_error *err) {
-    struct op_args a = {.generation = generation, .data = data, .bytes = ret_mac};
-
-    return run(self(b), op_sign, &a, err);
-}
-
-static enum edge_code backend_drop(struct hsm_backend *b, uint64_t generation,
-                                   struct edge_error *err) {
-    struct tpm *t = self(b);
-
-    if (t->identity_generation == generation) {
-        tpm_slot_flush(t, TPM_SLOT_IDENTITY);
-    }
-    return store_identity_drop(t->dirfd, generation, err);
-}
-
-static enum edge_code backend_publish(struct hsm_backend *b, uint64_t generation,
-                                      struct edge_error *err) {
-    return run(self(b), op_publish, &(struct op_args){.generation = generation}, err);
-}
-
-static enum edge_code backend_fingerprint(struct hsm_backend *b, uint8_t ret[HSM_FINGERPRINT_LEN],
-                                          struct edge_error *err) {
-    struct op_args a = {.data = SLICE_LIT(HSM_FINGERPRINT_CONTEXT), .bytes = ret};
-
-    return run(self(b), op_root, &a, err);
-}
-
-static enum edge_code backend_derive(struct hsm_backend *b, struct slice context,
-                                     struct secret *ret, struct edge_error *err) {
-    struct secret key SECRET_CLEANUP = {0};
-
-    enum edge_code rc = secret_alloc(&key, HSM_MAC_LEN, err);
-    if (rc == EDGE_OK) {
-        rc = run(self(b), op_root, &(struct op_args){.data = context, .bytes = key.data}, err);
-    }
-    if (rc == EDGE_OK) {
-        *ret = secret_take(&key);
-    }
-    return rc;
-}
-
-static enum edge_code backend_random(struct hsm_backend *b, uint8_t *ret, size_t len,
-                                     struct edge_error *err) {
-    return run(self(b), op_random, &(struct op_args){.bytes = ret, .len = len}, err);
-}
-
-static enum edge_code backend_seal(struct hsm_backend *b, const struct secret *plain,
-                                   struct buf *ret_blob, struct edge_error *err) {
-    return run(self(b), op_seal, &(struct op_args){.key = plain, .ret_buf = ret_blob}, err);
-}
-
-static enum edge_code backend_unseal(struct hsm_backend *b, struct slice blob, struct secret *ret,
-                                     struct edge_error *err) {
-    return run(self(b), op_unseal, &(struct op_args){.data = blob, .ret_secret = ret}, err);
-}
-
-static enum hsm_state backend_state(const struct hsm_backend *b) {
-    return ((const struct tpm *)(const void *)b)->ctx.state;
-}
-
-static uint64_t backend_command_cnt(const struct hsm_backend *b) {
-    return ((const struct tpm *)(const void *)b)->ctx.command_cnt;
-}
-
-static void backend_close(struct hsm_backend *b) {
-    struct tpm *t = self(b);
-
+    tpm_store_key_forget(t);
+    tpm_unbound_key_forget(t);
     disconnect(t);
     tpm_ctx_clear(&t->ctx);
     edge_cleanup_fd(&t->dirfd);
     free(t);
 }
-
-static const struct hsm_backend_ops tpm_ops = {
-    .close = backend_close,
-    .state = backend_state,
-    .command_cnt = backend_command_cnt,
-    .start = backend_start,
-    .accept_change = backend_accept_change,
-    .refresh = backend_refresh,
-    .attestation = backend_attestation,
-    .challenge_load = backend_challenge_load,
-    .challenge_sign = backend_challenge_sign,
-    .challenge_drop = backend_challenge_drop,
-    .import_blob = backend_import_blob,
-    .import_key = backend_import_key,
-    .adopt = backend_adopt,
-    .list = backend_list,
-    .sign = backend_sign,
-    .drop = backend_drop,
-    .publish = backend_publish,
-    .root_fingerprint = backend_fingerprint,
-    .root_derive = backend_derive,
-    .random = backend_random,
-    .seal = backend_seal,
-    .unseal = backend_unseal,
-};
 
 enum edge_code tpm_backend_open(const struct hsm_config *cfg, struct hsm_backend **ret,
                                 struct edge_error *err) {
@@ -482,7 +233,7 @@ enum edge_code tpm_backend_open(const struct hsm_config *cfg, struct hsm_backend
         rc = fs_dir_open(cfg->state_dir, true, 0700, &t->dirfd, err);
     }
     if (rc != EDGE_OK) {
-        backend_close(&t->base);
+        tpm_close(&t->base);
         return rc;
     }
     fs_sweep(t->dirfd);

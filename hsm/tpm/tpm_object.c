@@ -4,20 +4,27 @@
  */
 #include "tpm/tpm.h"
 
+#include "tpm/tpm_named_key.h"
 #include "tpm/tpm_rc.h"
 
 #include "base/secret.h"
 
 #include <string.h>
 
-#define MAX_LOADED_BESIDE_PARENT 1 /* a parent and its child need two of three slots */
+#define SENSITIVE_MAX            128 /* of TPM2_Create, in every TPM */
+#define MAX_LOADED_BESIDE_PARENT 1   /* a parent and its child need two of three slots */
 
 void tpm_slot_flush(struct tpm *t, enum tpm_slot slot) {
-    tpm_ctx_flush(&t->ctx, &t->slot[slot]);
+    if (slot == TPM_SLOT_NAMED) {
+        tpm_named_flush(t, &t->slot[slot]);
+    } else {
+        tpm_ctx_flush(&t->ctx, &t->slot[slot]);
+    }
 }
 
 void tpm_make_room(struct tpm *t, size_t keep_cnt, enum tpm_slot keep) {
-    static const enum tpm_slot order[] = {TPM_SLOT_IDENTITY, TPM_SLOT_ROOT, TPM_SLOT_CHALLENGE};
+    static const enum tpm_slot order[] = {TPM_SLOT_IDENTITY, TPM_SLOT_NAMED, TPM_SLOT_ROOT,
+                                          TPM_SLOT_CHALLENGE};
     size_t loaded = 0;
 
     for (size_t i = 0; i < TPM_SLOT_CNT_; i++) {
@@ -56,6 +63,12 @@ enum edge_code tpm_load(struct tpm *t, const TPM2B_PUBLIC *pub, const TPM2B_PRIV
 
 enum edge_code tpm_create(struct tpm *t, const TPM2B_PUBLIC *tmpl, const struct secret *data,
                           TPM2B_PUBLIC *ret_pub, TPM2B_PRIVATE *ret_priv, struct edge_error *err) {
+    return tpm_create_with(t, tmpl, NULL, data, ret_pub, ret_priv, err);
+}
+
+enum edge_code tpm_create_with(struct tpm *t, const TPM2B_PUBLIC *tmpl, const TPM2B_AUTH *auth,
+                               const struct secret *data, TPM2B_PUBLIC *ret_pub,
+                               TPM2B_PRIVATE *ret_priv, struct edge_error *err) {
     struct tpm_ctx *c = &t->ctx;
     TPM2B_SENSITIVE_CREATE sensitive = {0};
     const TPM2B_DATA outside = {0};
@@ -64,11 +77,14 @@ enum edge_code tpm_create(struct tpm *t, const TPM2B_PUBLIC *tmpl, const struct 
     TPM2B_PUBLIC *pub EDGE_CLEANUP(tpm_cleanup) = NULL;
 
     if (data != NULL) {
-        if (data->len > HSM_SEAL_MAX) {
+        if (data->len > SENSITIVE_MAX) {
             return edge_set(err, EDGE_RANGE, "secret of %zu bytes", data->len);
         }
         sensitive.sensitive.data.size = (UINT16)data->len;
         memcpy(sensitive.sensitive.data.buffer, data->data, data->len);
+    }
+    if (auth != NULL) {
+        sensitive.sensitive.userAuth = *auth;
     }
     tpm_make_room(t, MAX_LOADED_BESIDE_PARENT, TPM_SLOT_CNT_);
     TSS2_RC rc = Esys_Create(c->esys, t->keys.srk.tr, c->session, ESYS_TR_NONE, ESYS_TR_NONE,

@@ -6,6 +6,7 @@
 
 #include "base/mac.h"
 #include "base/secret.h"
+#include "tpm/tpm_traces.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static enum edge_code hmac_once(struct tpm *t, ESYS_TR key, struct slice data,
     TSS2_RC rc = Esys_HMAC(c->esys, key, c->session, ESYS_TR_NONE, ESYS_TR_NONE, &buffer,
                            TPM2_ALG_SHA256, &mac);
     secret_wipe(&buffer, sizeof(buffer));
+    tpm_traces_wipe(c);
     if (rc != TSS2_RC_SUCCESS) {
         return tpm_ctx_fail(c, rc, "TPM2_HMAC", err);
     }
@@ -77,6 +79,7 @@ static enum edge_code hmac_sequence(struct tpm *t, ESYS_TR key, struct slice dat
                                    &buffer, ESYS_TR_RH_NULL, &mac, NULL);
     }
     secret_wipe(&buffer, sizeof(buffer));
+    tpm_traces_wipe(c);
     if (rc != TSS2_RC_SUCCESS) {
         tpm_ctx_flush(c, &sequence);
         return tpm_ctx_fail(c, rc, "HMAC sequence", err);
@@ -112,6 +115,7 @@ static enum edge_code tpm_seed(struct tpm *t, struct secret *ret, struct edge_er
         TPM2B_DIGEST *bytes EDGE_CLEANUP(tpm_cleanup) = NULL;
         TSS2_RC trc = Esys_GetRandom(c->esys, c->session, ESYS_TR_NONE, ESYS_TR_NONE,
                                      (UINT16)(SEED_LEN - off), &bytes);
+        tpm_traces_wipe(c);
         if (trc != TSS2_RC_SUCCESS) {
             return tpm_ctx_fail(c, trc, "TPM2_GetRandom", err);
         }

@@ -8,7 +8,9 @@
 
 #include <string.h>
 
-#define HANDLE_LEN 4
+#define HANDLE_LEN  4
+#define KEK_VERSION 1
+#define KEK_HEADER  6 /* version, PCRs, whether values are planned */
 
 static enum edge_code name_append(const struct tpm_name *name, struct buf *out,
                                   struct edge_error *err) {
@@ -86,6 +88,90 @@ enum edge_code tpm_store_wrapped_decode(struct slice bytes, struct tpm_wrapped *
         *ret = key;
     }
     return rc;
+}
+
+static enum edge_code values_append(uint32_t pcrs, const struct tpm_pcr_values *v, struct buf *out,
+                                    struct edge_error *err) {
+    enum edge_code rc = EDGE_OK;
+
+    for (size_t i = 0; rc == EDGE_OK && i < HSM_PCR_CNT; i++) {
+        if ((pcrs >> i & 1) != 0) {
+            rc = buf_append(out, v->value[i], HSM_PCR_LEN, err);
+        }
+    }
+    return rc;
+}
+
+static bool values_take(uint32_t pcrs, struct slice *rest, struct tpm_pcr_values *ret) {
+    for (size_t i = 0; i < HSM_PCR_CNT; i++) {
+        if ((pcrs >> i & 1) == 0) {
+            continue;
+        }
+        if (rest->len < HSM_PCR_LEN) {
+            return false;
+        }
+        memcpy(ret->value[i], rest->ptr, HSM_PCR_LEN);
+        *rest = slice_make(rest->ptr + HSM_PCR_LEN, rest->len - HSM_PCR_LEN);
+    }
+    return true;
+}
+
+enum edge_code tpm_store_kek_encode(const struct tpm_kek *kek, struct buf *out,
+                                    struct edge_error *err) {
+    const struct tpm_binding *b = &kek->binding;
+    const uint8_t header[KEK_HEADER] = {KEK_VERSION,
+                                        (uint8_t)(b->pcrs >> 24),
+                                        (uint8_t)(b->pcrs >> 16 & 0xFF),
+                                        (uint8_t)(b->pcrs >> 8 & 0xFF),
+                                        (uint8_t)(b->pcrs & 0xFF),
+                                        b->has_planned};
+
+    enum edge_code rc = buf_append(out, header, sizeof(header), err);
+    if (rc == EDGE_OK) {
+        rc = values_append(b->pcrs, &b->now, out, err);
+    }
+    if (rc == EDGE_OK && b->has_planned) {
+        rc = values_append(b->pcrs, &b->planned, out, err);
+    }
+    return rc == EDGE_OK ? tpm_store_wrapped_encode(&kek->key, out, err) : rc;
+}
+
+static bool binding_take(struct slice *rest, struct tpm_binding *ret) {
+    const uint8_t *p = (const uint8_t *)rest->ptr;
+
+    if (rest->len < KEK_HEADER || p[0] != KEK_VERSION || p[1] != 0 || p[5] > 1) {
+        return false;
+    }
+    *ret = (struct tpm_binding){
+        .pcrs = (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4],
+        .has_planned = p[5] != 0,
+    };
+    *rest = slice_make(rest->ptr + KEK_HEADER, rest->len - KEK_HEADER);
+    return (ret->pcrs != 0 || !ret->has_planned) && values_take(ret->pcrs, rest, &ret->now) &&
+           (!ret->has_planned || values_take(ret->pcrs, rest, &ret->planned));
+}
+
+enum edge_code tpm_store_kek_decode(struct slice bytes, struct tpm_kek *ret,
+                                    struct edge_error *err) {
+    struct tpm_kek kek;
+    TPM2B_DIGEST policy;
+
+    if (!binding_take(&bytes, &kek.binding)) {
+        return edge_set(err, EDGE_PARSE, "not a sealed store key");
+    }
+    enum edge_code rc = tpm_store_wrapped_decode(bytes, &kek.key, err);
+    if (rc == EDGE_OK) {
+        rc = tpm_policy_digest(&kek.binding, &policy, err);
+    }
+    if (rc != EDGE_OK) {
+        return rc;
+    }
+    const TPM2B_DIGEST *has = &kek.key.pub.publicArea.authPolicy;
+    if (has->size != policy.size || memcmp(has->buffer, policy.buffer, policy.size) != 0) {
+        return edge_set(err, EDGE_PARSE, "the store key is bound to other values than it says");
+    }
+    *ret = kek;
+    return EDGE_OK;
 }
 
 enum edge_code tpm_store_adopted_encode(const struct tpm_adopted *key, struct buf *out,

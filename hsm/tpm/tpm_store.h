@@ -6,6 +6,7 @@
 #define HSM_TPM_STORE_H
 
 #include "tpm/tpm_keys.h"
+#include "tpm/tpm_policy.h"
 
 #include "store.h"
 
@@ -30,6 +31,18 @@ enum edge_code tpm_store_wrapped_encode(const struct tpm_wrapped *key, struct bu
                                         struct edge_error *err) EDGE_NODISCARD;
 enum edge_code tpm_store_wrapped_decode(struct slice bytes, struct tpm_wrapped *ret,
                                         struct edge_error *err) EDGE_NODISCARD;
+
+/* The sealed store key with what it is bound to. The binding is what the policy of the object says,
+ * else PARSE. */
+struct tpm_kek {
+    struct tpm_binding binding;
+    struct tpm_wrapped key;
+};
+
+enum edge_code tpm_store_kek_encode(const struct tpm_kek *kek, struct buf *out,
+                                    struct edge_error *err) EDGE_NODISCARD;
+enum edge_code tpm_store_kek_decode(struct slice bytes, struct tpm_kek *ret,
+                                    struct edge_error *err) EDGE_NODISCARD;
 
 /* A key of other software: where it is and what it is. */
 struct tpm_adopted {

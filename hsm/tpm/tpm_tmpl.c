@@ -91,8 +91,13 @@ void tpm_tmpl_hmac_given(TPM2B_PUBLIC *ret) {
     *ret = hmac_tmpl;
 }
 
-void tpm_tmpl_sealed(TPM2B_PUBLIC *ret) {
+void tpm_tmpl_sealed(const TPM2B_DIGEST *policy, TPM2B_PUBLIC *ret) {
     *ret = sealed_tmpl;
+    if (policy->size != 0) {
+        ret->publicArea.authPolicy = *policy;
+        ret->publicArea.objectAttributes &= ~(TPMA_OBJECT)TPMA_OBJECT_USERWITHAUTH;
+        ret->publicArea.objectAttributes |= TPMA_OBJECT_ADMINWITHPOLICY;
+    }
 }
 
 static const char *check_rsa_storage(const TPMT_PUBLIC *p) {

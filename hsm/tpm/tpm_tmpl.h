@@ -30,8 +30,8 @@ void tpm_tmpl_bootstrap(TPM2B_PUBLIC *ret);
 void tpm_tmpl_hmac_random(TPM2B_PUBLIC *ret);
 void tpm_tmpl_hmac_given(TPM2B_PUBLIC *ret);
 
-/* Sealed data. */
-void tpm_tmpl_sealed(TPM2B_PUBLIC *ret);
+/* Sealed data; with a policy (size not 0) nothing else gives it out. */
+void tpm_tmpl_sealed(const TPM2B_DIGEST *policy, TPM2B_PUBLIC *ret);
 
 /* Why the object cannot serve as EK, SRK or hub key, or NULL. `unique` is ignored. */
 const char *tpm_tmpl_check_ek(const TPM2B_PUBLIC *pub);

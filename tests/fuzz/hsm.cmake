@@ -8,3 +8,9 @@ target_include_directories(fuzz_tpm_rsp PRIVATE "${PROJECT_SOURCE_DIR}/tests")
 target_link_options(fuzz_tpm_rsp PRIVATE
   "LINKER:--wrap=Tss2_TctiLdr_Initialize" "LINKER:--wrap=Tss2_TctiLdr_Finalize"
   "LINKER:--wrap=nanosleep")
+
+edge_fuzz_target(fuzz_store_key LIBS edge_hsm PkgConfig::TSS)
+target_include_directories(fuzz_store_key PRIVATE "${PROJECT_SOURCE_DIR}/hsm")
+
+edge_fuzz_target(fuzz_pkcs8 LIBS edge_hsm PkgConfig::TSS PkgConfig::CRYPTO)
+target_include_directories(fuzz_pkcs8 PRIVATE "${PROJECT_SOURCE_DIR}/hsm")

@@ -26,7 +26,21 @@ void fake_hsm_set_hub_key(struct hsm *h, uint8_t first_byte);
  * it. */
 void fake_hsm_set_state(struct hsm *h, enum hsm_state state);
 
+/* Locks the sealed store until hsm_store_recover or hsm_store_abandon. The first takes the code of
+ * the last hsm_store_reseal. */
+void fake_hsm_lock_store(struct hsm *h);
+
+/* Records kept, damaged ones included; and makes the next read of one find it damaged. */
+size_t fake_hsm_record_cnt(const struct hsm *h);
+void fake_hsm_damage_record(struct hsm *h, const char *name);
+
 unsigned fake_hsm_derive_cnt(const struct hsm *h);
 unsigned fake_hsm_sign_cnt(const struct hsm *h);
+
+/* Where hsm_key_get says that all named keys are; at first HSM_KEY_IN_TPM. */
+void fake_hsm_set_key_place(struct hsm *h, enum hsm_key_place place);
+
+/* Signatures of named keys, which are real ones in memory. */
+unsigned fake_hsm_key_sign_cnt(const struct hsm *h);
 
 #endif

@@ -15,6 +15,9 @@
 struct request {
     struct list node;
     char url[4096];
+    char *body;
+    char *headers; /* "Name: value\n" */
+    unsigned resumed;
     struct http_client_request req;
     struct op op;
     bool canceled;
@@ -48,6 +51,31 @@ static void cancel(void *data) {
     r->canceled = true;
 }
 
+static void request_free(struct request *r) {
+    free(r->body);
+    free(r->headers);
+    free(r);
+}
+
+static bool copy_message(struct request *r, const struct http_client_request *req) {
+    size_t len = 0;
+
+    r->body = req->body.ptr != NULL ? slice_dup(req->body) : NULL;
+    for (size_t i = 0; i < req->header_cnt; i++) {
+        len += strlen(req->headers[i].name) + strlen(req->headers[i].value) + 3;
+    }
+    r->headers = calloc(1, len + 1);
+    if ((req->body.ptr != NULL && r->body == NULL) || r->headers == NULL) {
+        return false;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < req->header_cnt; i++) {
+        at += (size_t)snprintf(r->headers + at, len + 1 - at, "%s: %s\n", req->headers[i].name,
+                               req->headers[i].value);
+    }
+    return true;
+}
+
 enum edge_code http_client_send(struct http_client *c, const struct http_client_request *req,
                                 struct op *ret_op, struct edge_error *err) {
     (void)c;
@@ -59,7 +87,10 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
         return edge_set(err, code, "refused by the test");
     }
     struct request *r = calloc(1, sizeof(*r));
-    if (r == NULL) {
+    if (r == NULL || !copy_message(r, req)) {
+        if (r != NULL) {
+            request_free(r);
+        }
         return edge_set(err, EDGE_NOMEM, "out of memory");
     }
     snprintf(r->url, sizeof(r->url), "%s %s", req->method, req->url);
@@ -67,7 +98,7 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
     list_init(&r->node);
     enum edge_code code = op_add(loop_ops(transport.loop), cancel, r, &r->op, err);
     if (code != EDGE_OK) {
-        free(r);
+        request_free(r);
         return code;
     }
     list_append(&transport.requests, &r->node);
@@ -77,6 +108,14 @@ enum edge_code http_client_send(struct http_client *c, const struct http_client_
         *ret_op = r->op;
     }
     return EDGE_OK;
+}
+
+void http_client_resume(struct http_client *c, struct op op) {
+    struct request *r = op_get(loop_ops(transport.loop), op);
+    (void)c;
+    if (r != NULL) {
+        r->resumed++;
+    }
 }
 
 unsigned fake_transport_open(void) {
@@ -105,6 +144,31 @@ uint32_t fake_transport_timeout_ms(unsigned index) {
     return get(index)->req.timeout_ms;
 }
 
+uint32_t fake_transport_stall_ms(unsigned index) {
+    return get(index)->req.stall_ms;
+}
+
+const char *fake_transport_body(unsigned index) {
+    return get(index)->body;
+}
+
+const char *fake_transport_header(unsigned index, const char *name) {
+    static char value[4096];
+    struct slice rest = slice_str(get(index)->headers), line, key;
+
+    while (slice_cut(rest, '\n', &line, &rest)) {
+        if (slice_cut(line, ':', &key, &line) && slice_eq_nocase(key, name)) {
+            assert_true(slice_to_array(slice_trim(line), value, sizeof(value)));
+            return value;
+        }
+    }
+    return NULL;
+}
+
+unsigned fake_transport_resumed(unsigned index) {
+    return get(index)->resumed;
+}
+
 bool fake_transport_canceled(unsigned index) {
     return get(index)->canceled;
 }
@@ -114,7 +178,7 @@ static void end(struct request *r, const struct http_client_answer *answer) {
     op_remove(loop_ops(transport.loop), r->op);
     transport.open--;
     r->req.on_done(r->req.data, answer);
-    free(r);
+    request_free(r);
 }
 
 void fake_transport_headers(unsigned index, int status) {
@@ -124,10 +188,14 @@ void fake_transport_headers(unsigned index, int status) {
     }
 }
 
-void fake_transport_bytes(unsigned index, struct slice bytes) {
+bool fake_transport_offer(unsigned index, struct slice bytes) {
     struct request *r = get(index);
     assert_non_null(r->req.on_data);
-    assert_true(r->req.on_data(r->req.data, bytes));
+    return r->req.on_data(r->req.data, bytes);
+}
+
+void fake_transport_bytes(unsigned index, struct slice bytes) {
+    assert_true(fake_transport_offer(index, bytes));
 }
 
 void fake_transport_answer(unsigned index, int status, const char *body) {

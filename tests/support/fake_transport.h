@@ -21,6 +21,11 @@ unsigned fake_transport_count(void); /* requests so far */
 /* Method and URL of the index-th open request, oldest first: "GET http://localhost/version". */
 const char *fake_transport_url(unsigned index);
 uint32_t fake_transport_timeout_ms(unsigned index);
+uint32_t fake_transport_stall_ms(unsigned index);
+const char *fake_transport_body(unsigned index); /* NULL when it has none */
+/* Value of a header, or NULL. */
+const char *fake_transport_header(unsigned index, const char *name);
+unsigned fake_transport_resumed(unsigned index); /* times */
 bool fake_transport_canceled(unsigned index);
 
 /* Answers the index-th open request completely. */
@@ -29,7 +34,8 @@ void fake_transport_fail(unsigned index, enum edge_code code);
 
 /* For a streaming request: headers, then bytes; fake_transport_answer or _fail ends it. */
 void fake_transport_headers(unsigned index, int status);
-void fake_transport_bytes(unsigned index, struct slice bytes);
+void fake_transport_bytes(unsigned index, struct slice bytes); /* fails when it wants a pause */
+bool fake_transport_offer(unsigned index, struct slice bytes); /* what on_data said */
 
 /* Ends all that were cancelled, with CANCELED. */
 void fake_transport_end_canceled(void);

@@ -21,6 +21,7 @@
 #define EK_PREFIX "AToAAQALAAMAsgAgg3GXZ0SEs/gakMyNRqXXJP1S124GUgtk8qHaGzMUaaoABgCAAEMAEAgAAAAAAAEA"
 
 static void bytes_of_templates(void **state) {
+    TPM2B_DIGEST policy = {0};
     TPM2B_PUBLIC pub;
     uint8_t bytes[HSM_PUBLIC_MAX];
     size_t len;
@@ -45,9 +46,13 @@ static void bytes_of_templates(void **state) {
     assert_null(tpm_tmpl_check_hub_key(&pub));
     tpm_tmpl_hmac_given(&pub);
     assert_int_equal(pub.publicArea.objectAttributes, 0x00040452);
-    tpm_tmpl_sealed(&pub);
+    tpm_tmpl_sealed(&policy, &pub);
     assert_int_equal(pub.publicArea.objectAttributes, 0x00000452);
     assert_non_null(tpm_tmpl_check_hub_key(&pub));
+    policy.size = 32;
+    tpm_tmpl_sealed(&policy, &pub); /* by policy and nothing else */
+    assert_int_equal(pub.publicArea.objectAttributes, 0x00000492);
+    assert_int_equal(pub.publicArea.authPolicy.size, 32);
     tpm_tmpl_bootstrap(&pub);
     assert_int_equal(tpm_public_marshal(&pub, bytes, &len, NULL), EDGE_OK);
     buf_clear(&text);

@@ -30,11 +30,22 @@
 #define HSM_IDENTITY_MAX    8    /* identity keys kept at once */
 #define HSM_BLOB_MAX        4096 /* activation blob from the provisioning service, decoded bytes */
 #define HSM_DATA_MAX        ((size_t)1024 * 1024) /* bytes to sign in one call */
-#define HSM_SEAL_MAX        128  /* bytes sealed in one object: TPM2_Create's portable limit */
+#define HSM_RECORD_NAME_MAX 32                    /* [a-z0-9-]+ */
+#define HSM_RECORD_MAX      16384                 /* bytes of one record */
+#define HSM_RECORD_UNBOUND  "identity-"           /* names that begin so: never bound to PCRs */
+#define HSM_PCR_CNT         24
+#define HSM_PCR_LEN         32 /* SHA-256 bank */
+#define HSM_RECOVERY_MIN    16 /* bytes of a recovery code */
+#define HSM_RECOVERY_MAX    64
 #define HSM_PUBLIC_MAX      1024 /* marshalled TPM2B_PUBLIC */
 #define HSM_NAME_MAX        66   /* TPM object name: algorithm id and digest */
 #define HSM_CERT_MAX        4096 /* endorsement certificate, DER */
 #define HSM_HANDLES_MAX     64
+#define HSM_KEY_NAME_MAX    48  /* characters of the name of a signing key */
+#define HSM_KEYS_MAX        16  /* signing keys kept at once */
+#define HSM_SPKI_MAX        640 /* DER SubjectPublicKeyInfo; RSA of 4096 bits takes 550 */
+#define HSM_SIGNATURE_MAX   512 /* RSA of 4096 bits */
+#define HSM_DIGEST_LEN      32  /* SHA-256 */
 #define HSM_REFRESH_MS      (10u * 60 * 1000) /* a hardware TPM takes longer for 65535 commands */
 
 struct hsm; /* opaque */
@@ -99,10 +110,11 @@ enum edge_code hsm_start(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
 /* For an operator who knows that the TPM was cleared or replaced: sets the pinned names and the
- * files of the keys that are lost with the old TPM aside as "<name>.cleared-<unix time>" or
- * "<name>.replaced-<unix time>" (".lost-" when an earlier call was cut short), then starts with the
- * TPM as it is. Keys that this TPM can load stay. Does no more than hsm_start when nothing has
- * changed, and may be repeated after a failure. Soft: does nothing. Errors: as hsm_start. */
+ * files of the keys that are lost with the old TPM, the store key with all that hangs from it among
+ * them, aside as "<name>.cleared-<unix time>" or "<name>.replaced-<unix time>" (".lost-" when an
+ * earlier call was cut short), then starts with the TPM as it is. Keys that this TPM can load stay.
+ * Does no more than hsm_start when nothing has changed, and may be repeated after a failure. Soft:
+ * does nothing. Errors: as hsm_start. */
 enum edge_code hsm_accept_change(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
 enum hsm_state hsm_get_state(const struct hsm *h);
@@ -201,20 +213,155 @@ enum edge_code hsm_root_fingerprint(struct hsm *h, uint8_t ret[HSM_FINGERPRINT_L
 enum edge_code hsm_root_derive(struct hsm *h, struct slice context, struct secret *ret,
                                struct edge_error *err) EDGE_NODISCARD;
 
-/* --- Random numbers and sealed data --- */
+/* --- Signing keys by name: the keys of certificate authorities --- */
+
+enum hsm_key_type {
+    HSM_KEY_P256,
+    HSM_KEY_P384,
+    HSM_KEY_P521,
+    HSM_KEY_RSA,
+};
+
+/* Where the private part is. */
+enum hsm_key_place {
+    HSM_KEY_IN_TPM,  /* an object of the TPM, which alone can use it */
+    HSM_KEY_SEALED,  /* of a type that this TPM cannot hold: encrypted under the store key that the
+                        TPM keeps, in locked memory while it signs */
+    HSM_KEY_IN_FILE, /* soft backend: a file of mode 0600 */
+};
+
+struct hsm_key {
+    char name[HSM_KEY_NAME_MAX + 1];
+    enum hsm_key_type type;
+    unsigned bits; /* 256, 384, 521; RSA: of the modulus */
+    enum hsm_key_place place;
+    uint8_t spki[HSM_SPKI_MAX]; /* DER SubjectPublicKeyInfo */
+    size_t spki_len;
+};
+
+/* Names are of lower-case letters, digits and '-', not empty: else INVALID. What needs the private
+ * part fails with HSM while the sealed store is locked; the text names the mend. */
+
+/* Makes a P-256 key; TPM: inside it, never outside. It signs before it is written. Errors: EXISTS,
+ * RANGE above HSM_KEYS_MAX. */
+enum edge_code hsm_key_make(struct hsm *h, const char *name, struct hsm_key *ret,
+                            struct edge_error *err) EDGE_NODISCARD;
+
+/* Takes a key in: unencrypted PKCS#8 (DER) with an EC key on P-256, P-384 or P-521 or an RSA key of
+ * 2048 to 4096 bits. It signs before it is written. The same key under the same name again is OK.
+ * Errors: PARSE (no such structure), UNSUPPORTED (another kind of key), RANGE (size of an RSA key;
+ * above HSM_KEYS_MAX), CONFLICT (the numbers do not belong together), EXISTS (another key has the
+ * name). */
+enum edge_code hsm_key_import(struct hsm *h, const char *name, const struct secret *pkcs8_der,
+                              struct hsm_key *ret, struct edge_error *err) EDGE_NODISCARD;
+
+/* Public part; uses neither the TPM nor the sealed store. Errors: NOT_FOUND; PARSE: the file was
+ * damaged and is set aside now. */
+enum edge_code hsm_key_get(struct hsm *h, const char *name, struct hsm_key *ret,
+                           struct edge_error *err) EDGE_NODISCARD;
+
+/* All keys by name. Damaged files are set aside and not listed. */
+enum edge_code hsm_key_list(struct hsm *h, struct hsm_key ret[HSM_KEYS_MAX], size_t *ret_cnt,
+                            struct edge_error *err) EDGE_NODISCARD;
+
+/* Signs a SHA-256 digest: ECDSA as DER SEQUENCE of r and s, RSASSA-PKCS1-v1_5 as bytes of the
+ * modulus's length. Errors: NOT_FOUND; PARSE: the key is lost (damaged, made by another TPM or
+ * under another store key), its file is set aside now. */
+enum edge_code hsm_key_sign(struct hsm *h, const char *name, const uint8_t digest[HSM_DIGEST_LEN],
+                            uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
+                            struct edge_error *err) EDGE_NODISCARD;
+
+/* Forgets a key for good; absent is fine. */
+enum edge_code hsm_key_drop(struct hsm *h, const char *name, struct edge_error *err) EDGE_NODISCARD;
+
+/* Signs a SHA-256 digest with a private key that is not in the key store: unencrypted PKCS#8, as
+ * for hsm_key_import, used once and wiped. No HSM is involved; any thread. Errors: PARSE,
+ * UNSUPPORTED, RANGE, CONFLICT, CRYPTO, NOMEM. */
+enum edge_code hsm_sign_with(const struct secret *pkcs8_der, const uint8_t digest[HSM_DIGEST_LEN],
+                             uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
+                             struct edge_error *err) EDGE_NODISCARD;
+
+/* --- Random numbers --- */
 
 /* Up to 4096 bytes; the TPM's generator mixed with the system's. */
 enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len,
                           struct edge_error *err) EDGE_NODISCARD;
 
-/* Seals 1 to HSM_SEAL_MAX bytes to this TPM (soft: to its key file); appends the blob, safe at
- * rest. */
-enum edge_code hsm_seal(struct hsm *h, const struct secret *plain, struct buf *ret_blob,
-                        struct edge_error *err) EDGE_NODISCARD;
+/* --- Sealed store: secrets that must rest on the disk --- */
 
-/* Errors: PARSE for a malformed blob, DENIED for one of another TPM or a changed one. */
-enum edge_code hsm_unseal(struct hsm *h, struct slice blob, struct secret *ret,
-                          struct edge_error *err) EDGE_NODISCARD;
+/* Records are encrypted under one random key, the store key, which the TPM seals (soft: in a file
+ * of mode 0600) and which is unsealed once into locked memory. A store may be bound to values of
+ * PCRs; then it is locked after they have changed: every call that needs it fails with HSM and a
+ * text that names the mend, hsm_get_state stays as it is, and identity keys and the module root
+ * work on. A store key that is lost or damaged is not replaced while records or named keys are
+ * there: HSM, too, until hsm_store_abandon. A device that is not there is HSM for these calls, so
+ * that NOT_FOUND always means that there is no such record.
+ *
+ * Records whose names begin with HSM_RECORD_UNBOUND are part of the device's identity, which no
+ * change of firmware may take away: the TPM seals their key apart and without PCRs, so they work
+ * with a locked store and outlive hsm_store_abandon. */
+
+/* Keeps 1 to HSM_RECORD_MAX bytes under a name, replacing what was there; crash-safe, and read back
+ * before it returns. Errors: INVALID (name), RANGE (size), HSM (locked or lost store). */
+enum edge_code hsm_record_put(struct hsm *h, const char *name, const struct secret *value,
+                              struct edge_error *err) EDGE_NODISCARD;
+
+/* *ret must be empty. Errors: NOT_FOUND; PARSE: damaged, or of another store key; the file is then
+ * set aside as "record-<name>.damaged-<unix time>"; HSM (locked or lost store). */
+enum edge_code hsm_record_get(struct hsm *h, const char *name, struct secret *ret,
+                              struct edge_error *err) EDGE_NODISCARD;
+
+/* Forgets a record for good; absent is fine. Works with a locked store, too. */
+enum edge_code hsm_record_drop(struct hsm *h, const char *name,
+                               struct edge_error *err) EDGE_NODISCARD;
+
+struct hsm_store_info {
+    bool exists;      /* there is a store key; the first record or named key makes one */
+    bool bound;       /* to PCRs */
+    uint32_t pcrs;    /* bit n: PCR n, SHA-256 bank */
+    bool open;        /* the store key is in memory, or could be had just now */
+    bool planned;     /* a second set of PCR values opens it as well */
+    bool recoverable; /* a recovery code opens it, whatever the PCRs are */
+    char
+        text[EDGE_ERROR_TEXT_MAX]; /* the condition in words; of a locked or lost store: the mend */
+};
+
+/* Tells the condition of the store and tries to open one that is not open; makes none. Fails only
+ * when the directory cannot be read; a TPM that does not answer is told in the text. */
+enum edge_code hsm_store_get_info(struct hsm *h, struct hsm_store_info *ret,
+                                  struct edge_error *err) EDGE_NODISCARD;
+
+struct hsm_pcr_value {
+    uint32_t pcr;
+    uint8_t digest[HSM_PCR_LEN];
+};
+
+struct hsm_reseal {
+    uint32_t pcrs;                       /* bit n: PCR n; 0: bound to nothing */
+    const struct hsm_pcr_value *planned; /* values known before; PCRs not named: as they are now */
+    size_t planned_cnt;
+    const struct secret
+        *recovery; /* HSM_RECOVERY_MIN to _MAX random bytes; needed with pcrs only */
+};
+
+/* Binds the store key to the present values of these PCRs, in place of what it was bound to. The
+ * store must be open (or new). The old object stays until the new one has been unsealed by the
+ * present values and by the recovery code, so that a crash leaves one that opens. Errors: INVALID
+ * (PCR numbers, planned values outside of pcrs, recovery code missing or too short), UNSUPPORTED
+ * (soft backend; no SHA-256 bank), HSM (locked or lost store). */
+enum edge_code hsm_store_reseal(struct hsm *h, const struct hsm_reseal *how,
+                                struct edge_error *err) EDGE_NODISCARD;
+
+/* Opens a locked store with its recovery code, until hsm_close; hsm_store_reseal should follow. The
+ * code proves itself by HMAC and does not cross the bus. Errors: DENIED (another code), INVALID
+ * (the store is not bound to PCRs), NOT_FOUND (no store), UNSUPPORTED (soft backend). */
+enum edge_code hsm_store_recover(struct hsm *h, const struct secret *recovery,
+                                 struct edge_error *err) EDGE_NODISCARD;
+
+/* Gives the store up: store key, records and named keys are set aside as "<name>.abandoned-<unix
+ * time>" (with the PCR values or the recovery code they could still be opened); an empty store
+ * follows at next use. Needs no TPM and may be repeated after a failure. */
+enum edge_code hsm_store_abandon(struct hsm *h, struct edge_error *err) EDGE_NODISCARD;
 
 /* --- Diagnosis --- */
 

@@ -6,6 +6,7 @@
 
 #include "base/mac.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,6 +124,47 @@ void fixture_check_sign(struct fixture *f, uint64_t generation, const uint8_t *k
     fixture_ok(f, hsm_identity_sign(f->hsm, generation, slice_str(text), mac, &f->err));
     fixture_ok(f, hmac_sha256(key, key_len, text, strlen(text), want, &f->err));
     assert_memory_equal(mac, want, sizeof(mac));
+}
+
+void fixture_put(struct fixture *f, const char *name, const char *text) {
+    struct secret value = {0};
+
+    fixture_ok(f, secret_copy(&value, text, strlen(text), &f->err));
+    fixture_ok(f, hsm_record_put(f->hsm, name, &value, &f->err));
+    secret_clear(&value);
+}
+
+void fixture_get(struct fixture *f, const char *name, const char *text) {
+    struct secret value = {0};
+
+    fixture_ok(f, hsm_record_get(f->hsm, name, &value, &f->err));
+    assert_true(secret_equal_bytes(&value, text, strlen(text)));
+    secret_clear(&value);
+}
+
+void fixture_get_fails(struct fixture *f, const char *name, enum edge_code code, const char *text) {
+    struct secret value = {0};
+
+    enum edge_code rc = hsm_record_get(f->hsm, name, &value, &f->err);
+    if (rc != code || strstr(f->err.text, text) == NULL) {
+        fail_msg("%s: %s", edge_code_name(rc), edge_error_text(&f->err));
+    }
+    assert_null(value.data);
+}
+
+/* What was set aside has a dot in its name. */
+int fixture_count(struct fixture *f, const char *prefix, bool aside) {
+    DIR *dir = opendir(f->dir->path);
+    struct dirent *e;
+    int cnt = 0;
+
+    assert_non_null(dir);
+    while ((e = readdir(dir)) != NULL) {
+        cnt += strncmp(e->d_name, prefix, strlen(prefix)) == 0 &&
+               (strchr(e->d_name, '.') != NULL) == aside;
+    }
+    (void)closedir(dir);
+    return cnt;
 }
 
 void fixture_check_clean(struct fixture *f) {

@@ -52,6 +52,14 @@ enum edge_code fixture_challenge(struct fixture *f, const uint8_t key[32]);
 /* The generation signs with this key. */
 void fixture_check_sign(struct fixture *f, uint64_t generation, const uint8_t *key, size_t key_len);
 
+/* Keeps text as a record; expects it there; expects this failure. */
+void fixture_put(struct fixture *f, const char *name, const char *text);
+void fixture_get(struct fixture *f, const char *name, const char *text);
+void fixture_get_fails(struct fixture *f, const char *name, enum edge_code code, const char *text);
+
+/* Files whose names begin so, but for those that were set aside; or only those. */
+int fixture_count(struct fixture *f, const char *prefix, bool aside);
+
 /* The TPM holds no transient object and no session; the key store must be closed. */
 void fixture_check_clean(struct fixture *f);
 

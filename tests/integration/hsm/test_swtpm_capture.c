@@ -6,6 +6,10 @@
 #include "fixture.h"
 
 #include "support/fake_tcti.h"
+#include "support/signing_keys.h"
+
+#include "pkcs8.h"
+#include "tpm/tpm_named_key.h"
 
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_tctildr.h>
@@ -39,14 +43,12 @@ static void secrets_do_not_cross(void **state) {
     struct secret derived = {0}, key = {0}, sealed = {0}, back = {0};
     uint8_t mac[HSM_MAC_LEN], hub_mac[HSM_MAC_LEN], random[32];
     uint64_t generation, other;
-    struct buf box;
 
     assert_int_equal(swtpm_sh(f->tpm, "tpm2_changeauth -c o owner-password-0123456789 && "
                                       "tpm2_changeauth -c e endorsement-password-012345"),
                      0);
     fixture_owner_auth(f, owner);
     fixture_endorsement_auth(f, endorsement);
-    buf_init(&box, HSM_BLOB_MAX);
     fixture_start(f);
     fixture_ok(f, fixture_challenge(f, challenge));
     fixture_ok(f, hsm_challenge_sign(f->hsm, SLICE_LIT("token"), mac, &f->err));
@@ -58,8 +60,8 @@ static void secrets_do_not_cross(void **state) {
     fixture_ok(f, hsm_root_derive(f->hsm, SLICE_LIT("module"), &derived, &f->err));
     fixture_ok(f, hsm_random(f->hsm, random, sizeof(random), &f->err));
     fixture_ok(f, secret_copy(&sealed, "sealed-master-key-0123456789", 28, &f->err));
-    fixture_ok(f, hsm_seal(f->hsm, &sealed, &box, &f->err));
-    fixture_ok(f, hsm_unseal(f->hsm, buf_slice(&box), &back, &f->err));
+    fixture_ok(f, hsm_record_put(f->hsm, "r", &sealed, &f->err));
+    fixture_ok(f, hsm_record_get(f->hsm, "r", &back, &f->err));
     assert_true(secret_equal(&sealed, &back));
     fixture_close(f);
 
@@ -78,7 +80,63 @@ static void secrets_do_not_cross(void **state) {
     secret_clear(&key);
     secret_clear(&sealed);
     secret_clear(&back);
-    buf_clear(&box);
+}
+
+enum edge_code __wrap_tpm_named_auth(const struct secret *store_key, const char *name,
+                                     TPM2B_AUTH *ret, struct edge_error *err);
+enum edge_code __real_tpm_named_auth(const struct secret *store_key, const char *name,
+                                     TPM2B_AUTH *ret, struct edge_error *err);
+
+static TPM2B_AUTH last_auth;
+
+enum edge_code __wrap_tpm_named_auth(const struct secret *store_key, const char *name,
+                                     TPM2B_AUTH *ret, struct edge_error *err) {
+    enum edge_code rc = __real_tpm_named_auth(store_key, name, ret, err);
+
+    last_auth = *ret;
+    return rc;
+}
+
+/* Takes a key in and uses it: of all its numbers only the public ones are seen. */
+static void check_import(struct fixture *f, const char *kind, const char *name) {
+    struct pkcs8_key numbers;
+    struct secret pkcs8 = {0};
+    struct hsm_key key;
+
+    signing_key_make(kind, &pkcs8);
+    fixture_ok(f, hsm_key_import(f->hsm, name, &pkcs8, &key, &f->err));
+    signing_key_check(f->hsm, &key);
+    fixture_ok(f, pkcs8_parse(secret_slice(&pkcs8), &numbers, &f->err));
+    check_unseen(last_auth.buffer, last_auth.size);
+    if (key.type == HSM_KEY_RSA) {
+        const struct slice secrets[] = {numbers.rsa.d,  numbers.rsa.p,  numbers.rsa.q,
+                                        numbers.rsa.dp, numbers.rsa.dq, numbers.rsa.qi};
+        for (size_t i = 0; i < EDGE_ARRAY_LEN(secrets); i++) {
+            check_unseen(secrets[i].ptr, secrets[i].len);
+        }
+        assert_int_equal(fake_tcti_saw(numbers.rsa.n.ptr, numbers.rsa.n.len),
+                         key.place == HSM_KEY_IN_TPM);
+    } else {
+        check_unseen(numbers.ec.ptr, numbers.ec.len);
+        assert_true(fake_tcti_saw(key.spki + key.spki_len - numbers.ec.len, numbers.ec.len));
+    }
+    secret_clear(&pkcs8);
+}
+
+static void signing_keys_do_not_cross(void **state) {
+    struct fixture *f = *state;
+    struct hsm_key made;
+
+    fixture_start(f);
+    fixture_ok(f, hsm_key_make(f->hsm, "made", &made, &f->err));
+    signing_key_check(f->hsm, &made);
+    assert_int_equal(last_auth.size, HSM_MAC_LEN);
+    check_unseen(last_auth.buffer, last_auth.size);
+    check_import(f, "P-256", "p256");
+    check_import(f, "P-384", "p384");
+    check_import(f, "RSA-2048", "rsa");
+    check_import(f, "RSA-2304", "sealed");
+    fixture_close(f);
 }
 
 /* The same operations as other software does them: everything is there to be read. */
@@ -149,6 +207,7 @@ static void plain_sessions_show_them(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_TPM(secrets_do_not_cross),
+        WITH_TPM(signing_keys_do_not_cross),
         WITH_TPM(plain_sessions_show_them),
     };
 

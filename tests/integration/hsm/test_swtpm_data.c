@@ -103,52 +103,6 @@ static void symmetric_keys(void **state) {
     secret_clear(&s);
 }
 
-static void sealed_data(void **state) {
-    struct fixture *f = *state;
-    struct secret plain = {0}, back = {0};
-    struct buf blob, changed;
-
-    buf_init(&blob, HSM_BLOB_MAX);
-    buf_init(&changed, HSM_BLOB_MAX);
-    fixture_start(f);
-    for (size_t len = 1; len <= HSM_SEAL_MAX; len += 127) {
-        fixture_ok(f, secret_alloc(&plain, len, &f->err));
-        memset(plain.data, 0x5A, len);
-        buf_reset(&blob);
-        fixture_ok(f, hsm_seal(f->hsm, &plain, &blob, &f->err));
-        fixture_ok(f, hsm_unseal(f->hsm, buf_slice(&blob), &back, &f->err));
-        assert_true(secret_equal(&plain, &back));
-        secret_clear(&plain);
-        secret_clear(&back);
-    }
-    for (size_t at = 0; at < blob.len; at += 5) { /* any change is noticed */
-        buf_reset(&changed);
-        fixture_ok(f, buf_append_slice(&changed, buf_slice(&blob), &f->err));
-        changed.data[at] ^= 4;
-        enum edge_code rc = hsm_unseal(f->hsm, buf_slice(&changed), &back, &f->err);
-        if (rc != EDGE_PARSE && rc != EDGE_DENIED) {
-            fail_msg("byte %zu: %s", at, edge_error_text(&f->err));
-        }
-        assert_null(back.data);
-    }
-    for (size_t len = 0; len < blob.len; len += 3) {
-        assert_int_equal(hsm_unseal(f->hsm, slice_make(blob.data, len), &back, &f->err),
-                         EDGE_PARSE);
-    }
-    fixture_close(f);
-    fixture_check_clean(f);
-    swtpm_free(f->tpm);
-    f->tpm = swtpm_new(false);
-    f->cfg.tcti = f->tpm->tcti;
-    assert_int_equal(swtpm_sh(f->tpm, "true"), 0);
-    f->cfg.state_dir = tmpdir_join(f->dir, "other");
-    fixture_start(f);
-    assert_int_equal(hsm_unseal(f->hsm, buf_slice(&blob), &back, &f->err), EDGE_DENIED);
-    assert_non_null(strstr(f->err.text, "another TPM"));
-    buf_clear(&blob);
-    buf_clear(&changed);
-}
-
 static void random_numbers(void **state) {
     static uint8_t a[4096], b[4096];
     struct fixture *f = *state;
@@ -177,8 +131,9 @@ static void random_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_TPM(hmac_lengths),   WITH_TPM(broken_sequence_is_flushed),
-        WITH_TPM(symmetric_keys), WITH_TPM(sealed_data),
+        WITH_TPM(hmac_lengths),
+        WITH_TPM(broken_sequence_is_flushed),
+        WITH_TPM(symmetric_keys),
         WITH_TPM(random_numbers),
     };
 
