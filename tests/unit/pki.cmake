@@ -1,0 +1,42 @@
+# The certificate authorities.
+edge_unit_test(test_legacy LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fake_hsm.c ${CMAKE_SOURCE_DIR}/tests/support/certs.c
+          ${CMAKE_SOURCE_DIR}/tests/support/legacy_pki.c
+          ${CMAKE_SOURCE_DIR}/tests/support/legacy_state.c)
+# The certificate authorities and what they issue. Fakes stand in for the loop and the key store.
+set(pki_fakes certs.c fake_hsm.c pki_env.c)
+list(TRANSFORM pki_fakes PREPEND ${CMAKE_SOURCE_DIR}/tests/support/)
+
+foreach(name test_names test_pem)
+  edge_unit_test(${name} LIBS edge_pki PkgConfig::CRYPTO)
+endforeach()
+foreach(name test_profile test_issue test_issuer test_signer test_leaf_key test_leaf
+             test_leaf_openssl)
+  edge_unit_test(${name} LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_fakes})
+endforeach()
+edge_unit_test(test_leaf_pool LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c WRAP leaf_key_make)
+
+set(pki_support authorities_sample.c ca_certs.c fake_hsm.c)
+list(TRANSFORM pki_support PREPEND ${CMAKE_SOURCE_DIR}/tests/support/)
+foreach(name authorities bundle ca_make chain chain_check keeper_keys keeper_status operator pem_certs
+             renew)
+  edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support})
+endforeach()
+foreach(name pki pki_bundle pki_issue)
+  edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO
+    SOURCES ${pki_support} ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c
+            ${CMAKE_SOURCE_DIR}/tests/support/fake_wall.c
+            ${CMAKE_SOURCE_DIR}/tests/support/pki_world.c)
+endforeach()
+edge_unit_test(test_authorities_file LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support}
+               WRAP renameat)
+edge_unit_test(test_quickstart LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${pki_support} ${CMAKE_SOURCE_DIR}/tests/support/certs.c
+          ${CMAKE_SOURCE_DIR}/tests/support/legacy_pki.c
+          ${CMAKE_SOURCE_DIR}/tests/support/legacy_state.c)
+# With real key files.
+edge_unit_test(test_keeper_kill LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/ca_certs.c WRAP renameat unlinkat)
+edge_unit_test(test_keeper LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support}
+               WRAP hsm_key_sign)
