@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_module_crypt LIBS edge_identity)
