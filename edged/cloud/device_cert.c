@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ struct content {
     struct stamp cert_stamp;
     struct stamp key_stamp;
     struct buf cert;
-    struct buf key;
+    struct secret key; /* PEM text */
     struct x509_leaf leaf;
 };
 
@@ -39,6 +40,7 @@ struct device_cert {
     struct worker *worker;
     char *cert_path;
     char *key_path;
+    struct hsm *hsm;         /* or NULL: the key is in a file */
     struct content *content; /* in use, or NULL */
     uint64_t version;
     uint32_t refs;           /* holders, and looks in flight */
@@ -61,7 +63,7 @@ struct get_job {
 static void content_free(struct content *c) {
     if (c != NULL) {
         buf_clear(&c->cert);
-        buf_clear(&c->key);
+        secret_clear(&c->key);
         free(c);
     }
 }
@@ -70,7 +72,6 @@ static struct content *content_new(void) {
     struct content *c = calloc(1, sizeof(*c));
     if (c != NULL) {
         buf_init(&c->cert, X509_PEM_MAX);
-        buf_init_sensitive(&c->key, X509_PEM_MAX);
     }
     return c;
 }
@@ -109,14 +110,47 @@ static enum edge_code key_mode_check(const char *path, mode_t mode, struct edge_
                     path, (unsigned)mode & 07777);
 }
 
+static bool has_record(const struct device_cert *dc) {
+    return dc->hsm != NULL && slice_starts_with(slice_str(dc->key_path), DEVICE_CERT_RECORD);
+}
+
+/* Name of the record with the key, or NULL. */
+static const char *record_of(const struct device_cert *dc) {
+    return has_record(dc) ? dc->key_path + sizeof(DEVICE_CERT_RECORD) - 1 : NULL;
+}
+
+static enum edge_code key_stamp_take(const struct device_cert *dc, struct stamp *ret,
+                                     mode_t *ret_mode, struct edge_error *err) {
+    if (has_record(dc)) {
+        *ret = (struct stamp){.size = 0};
+        return EDGE_OK;
+    }
+    return stamp_take(dc->key_path, ret, ret_mode, err);
+}
+
+static enum edge_code read_key_file(const struct device_cert *dc, mode_t mode, struct secret *ret,
+                                    struct edge_error *err) {
+    struct buf text;
+    buf_init_sensitive(&text, X509_PEM_MAX);
+    enum edge_code code = key_mode_check(dc->key_path, mode, err);
+    code = code != EDGE_OK ? code : fs_read_path(dc->key_path, &text, err);
+    /* An empty file is no key, which the check of the content tells. */
+    code = code != EDGE_OK ? code : secret_copy(ret, text.data, text.len, err);
+    buf_clear(&text);
+    return code;
+}
+
 static enum edge_code read_files(const struct device_cert *dc, struct content *c,
                                  struct edge_error *err) {
     mode_t key_mode = 0;
+    const char *record = record_of(dc);
     enum edge_code code = stamp_take(dc->cert_path, &c->cert_stamp, NULL, err);
-    code = code != EDGE_OK ? code : stamp_take(dc->key_path, &c->key_stamp, &key_mode, err);
-    code = code != EDGE_OK ? code : key_mode_check(dc->key_path, key_mode, err);
-    code = code != EDGE_OK ? code : fs_read_path(dc->cert_path, &c->cert, err);
-    return code != EDGE_OK ? code : fs_read_path(dc->key_path, &c->key, err);
+    code = code != EDGE_OK ? code : key_stamp_take(dc, &c->key_stamp, &key_mode, err);
+    if (code == EDGE_OK) {
+        code = record != NULL ? hsm_record_get(dc->hsm, record, &c->key, err)
+                              : read_key_file(dc, key_mode, &c->key, err);
+    }
+    return code != EDGE_OK ? code : fs_read_path(dc->cert_path, &c->cert, err);
 }
 
 /* Both files as they were at one moment: somebody may be writing them. */
@@ -126,10 +160,10 @@ static enum edge_code read_settled(const struct device_cert *dc, struct content 
         struct stamp cert;
         struct stamp key;
         buf_reset(&c->cert);
-        buf_reset(&c->key);
+        secret_clear(&c->key);
         enum edge_code code = read_files(dc, c, err);
         code = code != EDGE_OK ? code : stamp_take(dc->cert_path, &cert, NULL, err);
-        code = code != EDGE_OK ? code : stamp_take(dc->key_path, &key, NULL, err);
+        code = code != EDGE_OK ? code : key_stamp_take(dc, &key, NULL, err);
         if (code != EDGE_OK) {
             return code;
         }
@@ -152,7 +186,7 @@ static enum edge_code content_check(const struct get_job *job, struct content *c
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "checking certificate '%s'", dc->cert_path);
     }
-    code = x509_key_check(cert, buf_slice(&c->key), err);
+    code = x509_key_check(cert, secret_slice(&c->key), err);
     return code == EDGE_OK ? code : edge_wrap(err, code, "checking key '%s'", dc->key_path);
 }
 
@@ -162,7 +196,7 @@ static void job_run(void *data) {
     struct stamp key;
     job->code = stamp_take(job->dc->cert_path, &cert, NULL, &job->err);
     if (job->code == EDGE_OK) {
-        job->code = stamp_take(job->dc->key_path, &key, NULL, &job->err);
+        job->code = key_stamp_take(job->dc, &key, NULL, &job->err);
     }
     if (job->code != EDGE_OK ||
         (job->has_known && stamp_eq(&cert, &job->known_cert) && stamp_eq(&key, &job->known_key))) {
@@ -185,8 +219,7 @@ static void job_run(void *data) {
 }
 
 static bool content_eq(const struct content *a, const struct content *b) {
-    return slice_eq(buf_slice(&a->cert), buf_slice(&b->cert)) &&
-           slice_eq(buf_slice(&a->key), buf_slice(&b->key));
+    return slice_eq(buf_slice(&a->cert), buf_slice(&b->cert)) && secret_equal(&a->key, &b->key);
 }
 
 static void take_found(struct device_cert *dc, struct get_job *job) {
@@ -216,7 +249,7 @@ static void job_answer(struct get_job *job) {
         if (valid == EDGE_OK) {
             const struct device_cert_view view = {
                 .cert_pem = buf_slice(&c->cert),
-                .key_pem = buf_slice(&c->key),
+                .key_pem = secret_slice(&c->key),
                 .common_name = c->leaf.common_name,
                 .thumbprint = c->leaf.thumbprint,
                 .pem_sha256 = c->leaf.pem_sha256,
@@ -278,6 +311,10 @@ enum edge_code device_cert_get(struct device_cert *dc, device_cert_fn *done, voi
     }
     (void)device_cert_keep(dc);
     return EDGE_OK;
+}
+
+void device_cert_use_store(struct device_cert *dc, struct hsm *h) {
+    dc->hsm = h;
 }
 
 void device_cert_set_wall(struct device_cert *dc, const struct wall *wall) {

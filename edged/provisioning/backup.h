@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file in which release 1.1 looks for its last assignment, so that going back to it is
- * harmless. Worker thread (blocking).
+ * The file in which release 1.1 looks for its last assignment, so that it finds its hub again when
+ * somebody goes back to it. It then makes new keys of its own: ours cannot be had by it. Worker
+ * thread (blocking).
  */
 #ifndef PROVISIONING_BACKUP_H
 #define PROVISIONING_BACKUP_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that an external provisioner sends: certificate and private key, 0600 in the state
- * directory, named after their content, so that the ones in use are never overwritten. Worker
- * thread (blocking).
+ * What an external provisioner sends of a certificate: the chain goes into a file of the state
+ * directory, the private key into a record of the key store. Both are named after their content, so
+ * that the ones in use are never overwritten. Worker thread (blocking).
  */
 #ifndef PROVISIONING_EXTERNAL_FILES_H
 #define PROVISIONING_EXTERNAL_FILES_H
@@ -13,13 +13,20 @@
 
 #include <stddef.h>
 
-/* Writes both; the paths go into *ret, which is otherwise left alone. */
-enum edge_code external_files_write(const char *dir, struct slice cert_pem, struct slice key_pem,
-                                    struct provisioning_result *ret,
+/* Writes both; the paths go into *ret, which is otherwise left alone, that of the key as
+ * device_cert.h names a record. Errors: those of the file, and of hsm_record_put. */
+enum edge_code external_files_write(const char *dir, struct hsm *h, struct slice cert_pem,
+                                    struct slice key_pem, struct provisioning_result *ret,
                                     struct edge_error *err) EDGE_NODISCARD;
 
-/* Removes those that the state does not name. A failure harms nothing. */
-void external_files_sweep(const char *dir, const struct state *s);
+/* An earlier version kept the keys in files: puts them into records and names these in *s.
+ * *ret_changed: *s is to be saved, and external_files_sweep called after that, which removes the
+ * files. On failure *s is as before, and the files stay in use. */
+enum edge_code external_files_adopt(const char *dir, struct hsm *h, struct state *s,
+                                    bool *ret_changed, struct edge_error *err) EDGE_NODISCARD;
+
+/* Removes what the state does not name. A failure harms nothing. */
+void external_files_sweep(const char *dir, struct hsm *h, const struct state *s);
 
 /* Pure: the path that a reference of the provisioner means: an absolute path or a file URI.
  * Errors: PROTO. */

@@ -38,7 +38,8 @@ struct provisioning_result {
     char device_id[PROVISIONING_DEVICE_MAX + 1];
     enum provisioning_credential credential;
     uint64_t key_generation; /* of the key store's identity key; 0 with CERT */
-    /* CERT: files that an external provisioner named or sent; "": those of config.yaml */
+    /* CERT: files that an external provisioner named, or what it sent: a file, and a record of the
+     * key store (DEVICE_CERT_RECORD); "": files of config.yaml */
     char cert_path[PROVISIONING_PATH_MAX + 1];
     char pk_path[PROVISIONING_PATH_MAX + 1];
     int64_t since_wall_s; /* when it was assigned */

@@ -6,8 +6,12 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "provisioning/key_place.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define DAY_S 86400
 
 static void add_text(struct json_writer *w, const char *name, const char *text) {
     if (text != NULL && text[0] != '\0') {
@@ -27,12 +31,16 @@ static void add_time(struct json_writer *w, const char *name, int64_t wall_s) {
     json_add_cstr(w, name, text);
 }
 
-/* "certificate"; or where the key lies: "tpm" or "file". */
+static const char *key_place(const struct report *r) {
+    return r->config->hsm_backend == CONFIG_HSM_TPM ? KEY_PLACE_TPM : KEY_PLACE_FILE;
+}
+
+/* "certificate", or where the key lies. */
 static const char *credential_name(const struct report *r) {
     if (r->status->result.credential == PROVISIONING_CERT) {
         return "certificate";
     }
-    return r->config->hsm_backend == CONFIG_HSM_TPM ? "tpm" : "file";
+    return key_place(r);
 }
 
 static void add_identity(struct json_writer *w, const struct report *r) {
@@ -98,6 +106,44 @@ static void add_state(struct json_writer *w, const char *name, const char *state
     json_object_close(w);
 }
 
+/* Rounded down, also below zero. */
+static int64_t days_left(int64_t now_wall_s, int64_t not_after_wall_s) {
+    int64_t left_s = not_after_wall_s - now_wall_s;
+    return left_s >= 0 ? left_s / DAY_S : -((-left_s + DAY_S - 1) / DAY_S);
+}
+
+static void add_cert(struct json_writer *w, const struct report_cert *c, int64_t now_wall_s) {
+    json_object_open(w, NULL);
+    add_text(w, "name", c->name);
+    add_text(w, "source", c->source);
+    add_text(w, "subject", c->subject);
+    add_time(w, "notBefore", c->not_before_wall_s);
+    add_time(w, "notAfter", c->not_after_wall_s);
+    json_add_i64(w, "daysLeft", days_left(now_wall_s, c->not_after_wall_s));
+    add_time(w, "renewAt", c->renew_at_wall_s);
+    json_object_close(w);
+}
+
+static void add_certs(struct json_writer *w, const struct report *r) {
+    if (r->certs == NULL) {
+        json_add_null(w, "certificates");
+    } else {
+        json_array_open(w, "certificates");
+        for (size_t i = 0; i < r->cert_cnt; i++) {
+            add_cert(w, &r->certs[i], r->now_wall_s);
+        }
+        json_array_close(w);
+    }
+    add_text(w, "certificatesNote", r->cert_note);
+}
+
+/* The store is bound to something else than the configuration wants, and can be bound anew. */
+static bool is_reseal_needed(const struct report *r) {
+    return r->store != NULL && r->store->state != NULL &&
+           strcmp(r->store->state, REPORT_STORE_LOCKED) != 0 &&
+           r->config->tpm_pcrs != r->store->pcrs;
+}
+
 enum edge_code report_encode(const struct report *r, struct buf *out, struct edge_error *err) {
     struct json_writer w;
     json_begin(&w, out);
@@ -111,11 +157,14 @@ enum edge_code report_encode(const struct report *r, struct buf *out, struct edg
     add_contact(&w, r->status);
     add_error(&w, r->status);
     json_object_open(&w, "keyStore");
-    json_add_cstr(&w, "backend", r->config->hsm_backend == CONFIG_HSM_TPM ? "tpm" : "file");
+    json_add_cstr(&w, "backend", key_place(r));
     add_text(&w, "state", r->key_store_state);
     add_text(&w, "text", r->key_store_text);
     json_object_close(&w);
     add_state(&w, "clock", r->clock_state, r->clock_text);
+    add_certs(&w, r);
+    report_store_add(&w, "sealedStore", r->store);
+    json_add_bool(&w, "resealNeeded", is_reseal_needed(r));
     add_key_in_config(&w, r);
     json_object_close(&w);
     return json_end(&w, err);

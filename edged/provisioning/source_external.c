@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * External provisioning: a service beside us says hub, device id and credential. What it sends is
- * moved to where credentials belong - a key into the key store, a certificate into files of ours;
+ * moved to where credentials belong - a key into the key store, a certificate into a file of ours;
  * what it only names is used from where it is.
  */
 #include "base/log.h"
@@ -52,8 +52,8 @@ static void run_stored_key(struct source_job *job) {
 
 static void run_files(struct source_job *job) {
     struct provisioning_result r = {0};
-    job->code =
-        external_files_write(job->dir, buf_slice(&job->cert), buf_slice(&job->blob), &r, &job->err);
+    job->code = external_files_write(job->dir, job->hsm, buf_slice(&job->cert),
+                                     buf_slice(&job->blob), &r, &job->err);
     memcpy(job->cert_path, r.cert_path, sizeof(job->cert_path));
     memcpy(job->pk_path, r.pk_path, sizeof(job->pk_path));
 }

@@ -73,6 +73,23 @@ static enum edge_code load_contact(struct store_job *job) {
     return EDGE_OK;
 }
 
+/* What cannot be moved is used from where it is. */
+static void move_keys(struct store_job *job) {
+    struct state s = job->state;
+    struct edge_error err;
+    bool changed = false;
+    enum edge_code code = external_files_adopt(job->dir, job->hsm, &s, &changed, &err);
+    if (code == EDGE_OK && changed) {
+        code = state_save(job->dir, &s, &err);
+    }
+    if (code != EDGE_OK) {
+        note_add(job->note, sizeof(job->note), edge_error_text(&err), "");
+    } else if (changed) {
+        job->state = s;
+        external_files_sweep(job->dir, job->hsm, &s);
+    }
+}
+
 static void run_load(void *data) {
     struct store_job *job = data;
     job->code =
@@ -84,6 +101,7 @@ static void run_load(void *data) {
         job->code = take_over(job);
     }
     if (job->code == EDGE_OK) {
+        move_keys(job);
         look_at_key(job);
     }
     job->key_store = hsm_get_state(job->hsm);
@@ -114,7 +132,7 @@ static void run_save(void *data) {
         job->code = state_save(job->dir, &job->state, &job->err);
         if (job->code == EDGE_OK && job->sweep) {
             key_import_drop_unused(job->hsm, &job->state, job->note, sizeof(job->note));
-            external_files_sweep(job->dir, &job->state);
+            external_files_sweep(job->dir, job->hsm, &job->state);
         }
         if (job->code == EDGE_OK && job->publish && job->state.has_current) {
             publish(job);

@@ -138,24 +138,34 @@ static enum edge_code root_label(const struct run *r, struct buf *out, struct ed
     return json_end(&w, err);
 }
 
+/* The root that an earlier call took, by its label; 0: none. */
+static enum edge_code find_root(struct run *r, struct slice label, uint64_t *ret_generation) {
+    struct hsm_identity keys[HSM_IDENTITY_MAX];
+    size_t cnt = 0;
+    enum edge_code code = hsm_identity_list(r->hsm, keys, &cnt, &r->why);
+    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
+        if (slice_eq_str(label, keys[i].label)) {
+            *ret_generation = keys[i].generation;
+        }
+    }
+    return code;
+}
+
+/* root empty: r->why tells why it is not in the files; NOT_FOUND when it was not taken before. */
 static enum edge_code import_root(struct run *r, const struct secret *root,
                                   uint64_t *ret_generation) {
-    struct hsm_identity keys[HSM_IDENTITY_MAX];
     struct buf label;
-    size_t cnt = 0;
     uint64_t have = 0;
     buf_init(&label, HSM_LABEL_MAX);
     enum edge_code code = root_label(r, &label, &r->why);
     if (code == EDGE_OK) {
-        code = hsm_identity_list(r->hsm, keys, &cnt, &r->why);
+        code = find_root(r, buf_slice(&label), &have);
     }
-    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
-        if (slice_eq_str(buf_slice(&label), keys[i].label)) {
-            have = keys[i].generation;
-        }
-    }
-    if (code == EDGE_OK) {
+    if (code == EDGE_OK && root->len > 0) {
         code = import_once(r, have, root, buf_slice(&label), ret_generation);
+    } else if (code == EDGE_OK) {
+        *ret_generation = have;
+        code = have != 0 ? EDGE_OK : EDGE_NOT_FOUND; /* r->why tells of the files */
     }
     buf_clear(&label);
     return code;
@@ -209,6 +219,10 @@ static enum edge_code run_cert(struct run *r) {
     found(r, PROVISIONING_CERT, 0);
     enum edge_code code =
         takeover_files_root(r->homedir, r->cfg->identity_cert, &r->names, &root, &r->why);
+    /* Its files are removed once the key is taken. */
+    if (code == EDGE_NOT_FOUND) {
+        code = EDGE_OK;
+    }
     code = settle_files(r, code, what, &ok);
     if (code != EDGE_OK || !ok) {
         return code;

@@ -3,7 +3,8 @@
  * What the daemon of release 1.1 left in the same state folder and TPM: the identity, so that a
  * device comes up with the hub it had without asking anybody, and the key that its modules' keys at
  * the hub were derived from, so that modules go on signing until the hub has ours. Files of 1.1 are
- * read, never changed and never removed: going back stays possible. All of them count as hostile.
+ * only read here, and count as hostile; takeover_clean.h removes those with secrets when nothing
+ * needs them any more, and what they were taken for is then found in the key store.
  *
  *   mode                       identity                               root of the module keys
  *   dps.tpm                    cache/provisioning_backup.json,        the hub key in the TPM

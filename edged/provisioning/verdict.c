@@ -55,6 +55,7 @@ static struct device_cert *cert_of(struct provisioning *p, const struct provisio
         log_error("The certificate of the device cannot be used: %s", edge_error_text(&err));
         return NULL;
     }
+    device_cert_use_store(set->cert, p->deps.cloud->hsm);
     device_cert_set_wall(set->cert, p->deps.cloud->wall);
     memcpy(set->cert_path, r->cert_path, sizeof(set->cert_path));
     memcpy(set->pk_path, r->pk_path, sizeof(set->pk_path));

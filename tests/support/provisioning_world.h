@@ -25,7 +25,8 @@ struct world {
     uint64_t next;      /* generation of the next key, less one */
     uint64_t published; /* last */
     uint64_t adoptable; /* 1: there is a key at the well-known handle */
-    enum edge_code list_code, sign_code, import_code, drop_code, publish_code;
+    enum edge_code list_code, sign_code, import_code, drop_code, publish_code, record_code;
+    char record[64], record_text[64]; /* the last one put; "": dropped */
     enum hsm_state state;
     enum edge_code probe_code;
     unsigned probes;

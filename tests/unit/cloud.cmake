@@ -9,7 +9,8 @@ foreach(name test_text test_reply test_sas test_proof test_dps test_dps_json tes
 endforeach()
 
 edge_unit_test(test_device_cert LIBS edge_cloud PkgConfig::CRYPTO
-  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c ${CMAKE_SOURCE_DIR}/tests/support/certs.c
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/fake_hsm.c
+          ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c ${CMAKE_SOURCE_DIR}/tests/support/certs.c
           ${CMAKE_SOURCE_DIR}/tests/support/stub_wall.c)
 
 # Driven by the integration tests.

@@ -6,6 +6,7 @@
 
 #include "support/alloc_fail.h"
 #include "support/certs.h"
+#include "support/fake_hsm.h"
 #include "support/fake_loop.h"
 #include "support/stub_wall.h"
 #include "support/tmpdir.h"
@@ -357,6 +358,41 @@ static void test_cancel_at_every_step(void **state) {
     }
 }
 
+static void test_key_in_the_store(void **state) {
+    struct world *w = *state;
+    struct device_cert *dc = NULL;
+    struct hsm *h = fake_hsm_new();
+    struct secret key SECRET_CLEANUP = {0};
+    struct buf text;
+    buf_init_sensitive(&text, CERTS_TEXT_MAX);
+    certs_add_key(&text, &first, NULL);
+    assert_int_equal(secret_copy(&key, text.data, text.len, NULL), EDGE_OK);
+    write_cert(w, &first);
+    assert_int_equal(device_cert_new(fake_worker(), w->cert, "record:external-1", &dc, NULL),
+                     EDGE_OK);
+    /* Only who has said so looks into the store. */
+    struct result r = {.code = EDGE_INTERNAL};
+    assert_int_equal(device_cert_get(dc, on_view, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.code, EDGE_NOT_FOUND);
+    device_cert_use_store(dc, h);
+    assert_int_equal(device_cert_get(dc, on_view, &r, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(r.code, EDGE_NOT_FOUND);
+    assert_int_equal(hsm_record_put(h, "external-1", &key, NULL), EDGE_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(device_cert_get(dc, on_view, &r, NULL, NULL), EDGE_OK);
+        fake_loop_run();
+        assert_int_equal(r.code, EDGE_OK);
+        assert_int_equal(r.key_len, key.len);
+        assert_int_equal(r.version, 1);
+        fake_hsm_lock_store(h); /* what is in use is not read again */
+    }
+    device_cert_free(dc);
+    buf_clear(&text);
+    hsm_close(h);
+}
+
 static void test_busy_worker(void **state) {
     struct world *w = *state;
     struct result r = {0};
@@ -434,6 +470,7 @@ int main(void) {
         TEST(test_modes_of_the_key),
         TEST(test_many_at_once),
         TEST(test_cancel_at_every_step),
+        TEST(test_key_in_the_store),
         TEST(test_busy_worker),
         TEST(test_last_holder_frees),
         TEST(test_out_of_memory),

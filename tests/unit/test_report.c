@@ -67,6 +67,7 @@ static void test_nothing_yet(void **state) {
     assert_shows("\"lastError\":null");
     assert_shows("\"keyStore\":{\"backend\":\"tpm\",\"state\":\"ready\",\"text\":null}");
     assert_shows("\"clock\":{\"state\":\"synced\",\"text\":\"kept by a time service\"}");
+    assert_shows("\"certificates\":null,\"certificatesNote\":null,\"sealedStore\":null");
     assert_shows("\"keyInConfig\":null");
 }
 
@@ -122,6 +123,60 @@ static void test_not_running(void **state) {
     assert_shows("\"clock\":{\"state\":null,\"text\":null}");
 }
 
+static void test_certificates(void **state) {
+    (void)state;
+    struct report_cert certs[] = {
+        {"owner CA", "quickstart", "owner", 1699999700, 1700000000 + 86400, 0},
+        {"device CA", "quickstart", "\"x\"", 1699999700, 1700000000 + 86399, 1700000000},
+        {"workload CA", NULL, "", 0, 1700000000, 0},
+        {"former root", "predecessor", "old", 0, 1700000000 - 1, 0},
+    };
+    report.certs = certs;
+    report.cert_cnt = EDGE_ARRAY_LEN(certs);
+    report.cert_note = "the new file is not used";
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("{\"name\":\"owner CA\",\"source\":\"quickstart\",\"subject\":\"owner\","
+                 "\"notBefore\":\"2023-11-14T22:08:20Z\",\"notAfter\":\"2023-11-15T22:13:20Z\","
+                 "\"daysLeft\":1,\"renewAt\":null}");
+    assert_shows("\"subject\":\"\\\"x\\\"\",\"notBefore\":\"2023-11-14T22:08:20Z\","
+                 "\"notAfter\":\"2023-11-15T22:13:19Z\",\"daysLeft\":0,"
+                 "\"renewAt\":\"2023-11-14T22:13:20Z\"");
+    assert_shows("\"source\":null,\"subject\":null,\"notBefore\":null");
+    assert_shows("\"notAfter\":\"2023-11-14T22:13:20Z\",\"daysLeft\":0");
+    assert_shows("\"notAfter\":\"2023-11-14T22:13:19Z\",\"daysLeft\":-1");
+    assert_shows("],\"certificatesNote\":\"the new file is not used\"");
+    buf_reset(&out);
+    report.cert_cnt = 0;
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("\"certificates\":[]");
+}
+
+static void test_sealed_store(void **state) {
+    (void)state;
+    struct report_store store = {REPORT_STORE_BOUND, "fine", 1u << 0 | 1u << 7 | 1u << 23, true};
+    report.store = &store;
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("\"sealedStore\":{\"state\":\"bound\",\"text\":\"fine\",\"pcrs\":[0,7,23],"
+                 "\"hasPlanned\":true}");
+    buf_reset(&out);
+    store = (struct report_store){.state = REPORT_STORE_NONE};
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("{\"state\":\"none\",\"text\":null,\"pcrs\":[],\"hasPlanned\":false}");
+    assert_shows("\"resealNeeded\":false");
+    cfg.tpm_pcrs = 1;
+    buf_reset(&out);
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("\"resealNeeded\":true");
+    store.state = REPORT_STORE_LOCKED;
+    buf_reset(&out);
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("\"resealNeeded\":false");
+    report.store = NULL;
+    buf_reset(&out);
+    assert_int_equal(report_encode(&report, &out, NULL), EDGE_OK);
+    assert_shows("\"resealNeeded\":false");
+}
+
 static enum edge_code one_round(void *data) {
     (void)data;
     struct buf b;
@@ -140,8 +195,8 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_nothing_yet), T(test_everything),    T(test_credentials),
-        T(test_not_running), T(test_out_of_memory),
+        T(test_nothing_yet),  T(test_everything),  T(test_credentials),   T(test_certificates),
+        T(test_sealed_store), T(test_not_running), T(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,7 +146,13 @@ static void test_certificate_payload(void **unused) {
     assert_int_equal(env.outcome.verdict, SOURCE_ASSIGNED);
     assert_int_equal(env.outcome.result.credential, PROVISIONING_CERT);
     assert_int_equal(access(env.outcome.result.cert_path, R_OK), 0);
-    assert_int_equal(access(env.outcome.result.pk_path, R_OK), 0);
+    assert_string_equal(world.record_text, "key");
+    assert_string_equal(env.outcome.result.pk_path + 7, world.record);
+    /* A key that cannot be kept is not used. */
+    world.record_code = EDGE_HSM;
+    start();
+    answer(&a);
+    assert_int_equal(env.outcome.verdict, SOURCE_LOCAL);
 }
 
 static void test_certificate_files_named(void **unused) {

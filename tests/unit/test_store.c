@@ -5,6 +5,7 @@
 #include "support/alloc_fail.h"
 #include "support/provisioning_policy.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,12 +73,44 @@ static void test_unreadable_pauses_count_as_absent(void **unused) {
     assert_int_equal(src.starts, 1);
 }
 
+static void write_file(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "key", 3), 3);
+    close(fd);
+}
+
+/* An earlier version kept the key of a payload in a file. */
+static void test_key_of_a_payload_is_moved(void **unused) {
+    (void)unused;
+    struct state s = {.has_current = true, .current = policy_result("a.example", 0)};
+    struct provisioning_result *r = &s.current;
+    r->credential = PROVISIONING_CERT;
+    (void)snprintf(r->cert_path, sizeof(r->cert_path), "%s/external-0a.cert.pem", env.dir);
+    (void)snprintf(r->pk_path, sizeof(r->pk_path), "%s/external-0a.key.pem", env.dir);
+    write_file(r->cert_path);
+    write_file(r->pk_path);
+    assert_int_equal(state_save(env.dir, &s, NULL), EDGE_OK);
+    world.record_code = EDGE_HSM;
+    policy_open();
+    assert_int_equal(env.identities, 1);
+    assert_string_equal(provisioning_get_status(env.p)->result.pk_path, r->pk_path);
+    world.record_code = EDGE_OK;
+    policy_restart();
+    assert_int_equal(env.identities, 1);
+    assert_string_equal(provisioning_get_status(env.p)->result.pk_path, "record:identity-0a");
+    assert_string_equal(world.record_text, "key");
+    assert_int_equal(access(r->pk_path, F_OK), -1);
+    assert_int_equal(access(r->cert_path, F_OK), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, policy_setup, policy_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_backup_for_release_1_1),
         T(test_take_over),
+        T(test_key_of_a_payload_is_moved),
         T(test_unreadable_pauses_count_as_absent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -432,6 +432,21 @@ static void test_x509_without_root(void **state) {
     assert_int_equal(store.cnt, 0);
 }
 
+/* The state file is lost after the files of 1.1 were removed: the key is found by its label. */
+static void test_x509_root_taken_before(void **state) {
+    struct fixture *f = *state;
+    use(f, CONFIG_SOURCE_DPS, CONFIG_CREDENTIAL_X509);
+    assert_int_equal(run(f), EDGE_OK);
+    assert_true(f->t.has_legacy_root);
+    uint64_t root = f->t.legacy_root;
+    static const char *const files[] = {LEGACY_HYBRID_PATH, LEGACY_IV_PATH, LEGACY_MASTER_PATH};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(files); i++) {
+        assert_int_equal(unlinkat(f->home->fd, files[i], 0), 0);
+        assert_int_equal(run(f), EDGE_OK);
+        assert_found(f, "hub.example", 0, root);
+    }
+}
+
 static void test_external(void **state) {
     struct fixture *f = *state;
     use(f, CONFIG_SOURCE_EXTERNAL, CONFIG_CREDENTIAL_EXTERNAL);
@@ -531,6 +546,7 @@ int main(void) {
         TEST(test_manual_x509),
         TEST(test_certificate_changed),
         TEST(test_x509_without_root),
+        TEST(test_x509_root_taken_before),
         TEST(test_external),
         TEST(test_bad_names_in_the_configuration),
         TEST(test_files_are_left_alone),
