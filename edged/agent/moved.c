@@ -152,7 +152,7 @@ static void on_removed(void *data, enum edge_code code, const struct edge_error 
     if (!is_going_on(m)) {
         return;
     }
-    if (code != EDGE_OK) {
+    if (code != EDGE_OK && code != EDGE_NOT_FOUND) {
         log_warn("container %.12s cannot be removed: %s", m->ids[m->id_cnt].text,
                  edge_error_text(err));
         m->failed = true;

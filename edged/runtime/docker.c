@@ -7,33 +7,21 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/pct.h"
-#include "runtime/docker_engine.h"
-#include "runtime/docker_events.h"
+#include "runtime/docker_control.h"
+#include "runtime/docker_images.h"
 #include "runtime/docker_json.h"
+#include "runtime/docker_logs.h"
+#include "runtime/docker_modules_json.h"
+#include "runtime/docker_network.h"
+#include "runtime/docker_parts.h"
+#include "runtime/docker_pull.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PATH_MAX_LEN 1024
 
-struct docker {
-    struct runtime base;
-    struct docker_engine *engine;
-    struct docker_events *events; /* NULL without on_event */
-};
-
-struct docker_job {
-    struct docker *docker;
-    union {
-        runtime_containers_fn *containers;
-        runtime_pids_fn *pids;
-        runtime_info_fn *info;
-        runtime_done_fn *plain;
-    } done;
-    void *data;
-};
-
-static enum edge_code job_start(struct runtime *rt, struct docker_request *req,
+enum edge_code docker_job_start(struct runtime *rt, struct docker_request *req,
                                 const struct docker_job *job, struct op *ret_op,
                                 struct edge_error *err) {
     struct docker *d = (struct docker *)rt;
@@ -115,7 +103,23 @@ static enum edge_code docker_list(struct runtime *rt, runtime_containers_fn *don
     if (req.path == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
     }
-    return job_start(rt, &req, &job, ret_op, err);
+    return docker_job_start(rt, &req, &job, ret_op, err);
+}
+
+static enum edge_code docker_list_modules(struct runtime *rt, runtime_modules_fn *done, void *data,
+                                          struct op *ret_op, struct edge_error *err) {
+    struct docker *d = (struct docker *)rt;
+    struct buf path EDGE_CLEANUP(buf_clear);
+
+    buf_init(&path, PATH_MAX_LEN);
+    enum edge_code code = filters_path(&path, err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    if (buf_cstr(&path) == NULL) {
+        return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
+    }
+    return docker_modules_list(d->modules, buf_cstr(&path), done, data, ret_op, err);
 }
 
 static void on_inspect(void *data, enum edge_code code, struct slice body,
@@ -153,7 +157,7 @@ static enum edge_code docker_inspect(struct runtime *rt, const char *id_or_name,
         .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
         .on_done = on_inspect,
     };
-    return job_start(rt, &req, &job, ret_op, err);
+    return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
 static void on_top(void *data, enum edge_code code, struct slice body,
@@ -189,7 +193,7 @@ static enum edge_code docker_top(struct runtime *rt, const char *id_or_name, run
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_top,
     };
-    return job_start(rt, &req, &job, ret_op, err);
+    return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
 static void on_info(void *data, enum edge_code code, struct slice body,
@@ -214,33 +218,72 @@ static enum edge_code docker_info(struct runtime *rt, runtime_info_fn *done, voi
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_info,
     };
-    return job_start(rt, &req, &job, ret_op, err);
+    return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
-static void on_remove(void *data, enum edge_code code, struct slice body,
+static void on_module(void *data, enum edge_code code, struct slice body,
                       const struct edge_error *err) {
     struct docker_job *job = data;
-    (void)body;
-    if (code == EDGE_NOT_FOUND) {
-        code = EDGE_OK;
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    struct runtime_module module;
+    struct edge_error own_err = {0};
+
+    if (code == EDGE_OK) {
+        code = docker_modules_json_one(body, &root, &module, &own_err);
+        err = &own_err;
     }
-    job->done.plain(job->data, code, code == EDGE_OK ? NULL : err);
+    bool ok = code == EDGE_OK;
+    job->done.modules(job->data, code, ok ? &module : NULL, ok ? 1 : 0, ok ? NULL : err);
     free(job);
 }
 
-static enum edge_code docker_remove(struct runtime *rt, const char *id_or_name,
-                                    runtime_done_fn *done, void *data, struct op *ret_op,
-                                    struct edge_error *err) {
-    char path[RUNTIME_NAME_MAX + 64];
-    (void)snprintf(path, sizeof(path), "/containers/%s?v=false&force=true", id_or_name);
-    struct docker_job job = {.done.plain = done, .data = data};
+static enum edge_code docker_inspect_module(struct runtime *rt, const char *id_or_name,
+                                            runtime_modules_fn *done, void *data, struct op *ret_op,
+                                            struct edge_error *err) {
+    struct name_path path;
+    name_path(&path, id_or_name, "json?size=false");
+    struct docker_job job = {.done.modules = done, .data = data};
     struct docker_request req = {
-        .method = "DELETE",
-        .path = path,
-        .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
-        .on_done = on_remove,
+        .path = path.text,
+        .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
+        .on_done = on_module,
     };
-    return job_start(rt, &req, &job, ret_op, err);
+    return docker_job_start(rt, &req, &job, ret_op, err);
+}
+
+static void on_stats(void *data, enum edge_code code, struct slice body,
+                     const struct edge_error *err) {
+    struct docker_job *job = data;
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    struct edge_error own_err = {0};
+
+    if (code == EDGE_OK && body.len == 0) { /* Podman */
+        code = edge_set(&own_err, EDGE_CONFLICT, "the container does not run");
+        err = &own_err;
+    } else if (code == EDGE_OK) {
+        code = json_parse(body, &root, &own_err);
+        err = &own_err;
+    }
+    if (code == EDGE_OK && !json_is_object(root)) {
+        code = edge_set(&own_err, EDGE_PROTO, "the container engine's statistics are no object");
+    }
+    bool ok = code == EDGE_OK;
+    job->done.json(job->data, code, ok ? body : (struct slice){0}, ok ? NULL : err);
+    free(job);
+}
+
+static enum edge_code docker_stats(struct runtime *rt, const char *id_or_name,
+                                   runtime_json_fn *done, void *data, struct op *ret_op,
+                                   struct edge_error *err) {
+    struct name_path path;
+    name_path(&path, id_or_name, "stats?stream=false");
+    struct docker_job job = {.done.json = done, .data = data};
+    struct docker_request req = {
+        .path = path.text,
+        .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
+        .on_done = on_stats,
+    };
+    return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
 static void docker_close(struct runtime *rt, void (*closed)(void *data), void *data) {
@@ -254,19 +297,36 @@ static void docker_close(struct runtime *rt, void (*closed)(void *data), void *d
 static void docker_free(struct runtime *rt) {
     struct docker *d = (struct docker *)rt;
     docker_events_free(d->events);
+    docker_modules_free(d->modules);
     docker_engine_free(d->engine);
     free(d);
 }
 
 static const struct runtime_ops docker_ops = {
     .list = docker_list,
+    .modules = docker_list_modules,
     .inspect = docker_inspect,
+    .inspect_module = docker_inspect_module,
     .top = docker_top,
     .info = docker_info,
-    .remove = docker_remove,
+    .create = docker_control_create,
+    .act = docker_control_act,
+    .pull = docker_pull_image,
+    .logs = docker_logs_open,
+    .logs_resume = docker_logs_resume,
+    .stats = docker_stats,
+    .network_ensure = docker_network_ensure,
+    .images = docker_images_list,
+    .image_remove = docker_images_remove,
     .close = docker_close,
     .free = docker_free,
 };
+
+static void on_engine_event(void *data, enum runtime_event event, const char *id) {
+    struct docker *d = data;
+    docker_modules_event(d->modules, event, id);
+    d->on_event(d->event_data, event, id);
+}
 
 enum edge_code docker_new(struct loop *l, struct http_client *http, const char *socket_path,
                           runtime_event_fn *on_event, void *event_data, struct runtime **ret,
@@ -276,9 +336,15 @@ enum edge_code docker_new(struct loop *l, struct http_client *http, const char *
         return edge_set(err, EDGE_NOMEM, "out of memory for the container engine's client");
     }
     d->base.ops = &docker_ops;
+    d->loop = l;
+    d->on_event = on_event;
+    d->event_data = event_data;
     enum edge_code code = docker_engine_new(l, http, socket_path, &d->engine, err);
+    if (code == EDGE_OK) {
+        code = docker_modules_new(l, d->engine, &d->modules, err);
+    }
     if (code == EDGE_OK && on_event != NULL) {
-        code = docker_events_new(l, d->engine, on_event, event_data, &d->events, err);
+        code = docker_events_new(l, d->engine, on_engine_event, d, &d->events, err);
     }
     if (code != EDGE_OK) {
         docker_free(&d->base);

@@ -8,14 +8,11 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "runtime/docker.h"
+#include "runtime/docker_answer.h"
+#include "runtime/docker_version.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define URL_MAX 2048
 
@@ -52,6 +49,7 @@ struct docker_call {
     char *path;
     char *podman_path;
     char *second_path;
+    struct buf body, auth;            /* sensitive */
     char version[DOCKER_VERSION_LEN]; /* it was sent with */
     bool canceled;
     bool renegotiated;
@@ -111,6 +109,8 @@ static void call_free(struct docker_call *c) {
         free(c->path);
         free(c->podman_path);
         free(c->second_path);
+        buf_clear(&c->body);
+        buf_clear(&c->auth);
         free(c);
     }
 }
@@ -151,71 +151,6 @@ static void call_cancel(void *data) {
      */
 }
 
-/* --- Meaning of answers --- */
-
-static enum edge_code status_code(int status) {
-    switch (status) {
-    case 304:
-        return EDGE_EXISTS;
-    case 400:
-        return EDGE_INVALID;
-    case 401:
-    case 403:
-        return EDGE_DENIED;
-    case 404:
-        return EDGE_NOT_FOUND;
-    case 409:
-        return EDGE_CONFLICT;
-    default:
-        return EDGE_REMOTE;
-    }
-}
-
-static enum edge_code status_error(int status, struct slice body, struct edge_error *err) {
-    char text[DOCKER_MESSAGE_MAX];
-    docker_json_message(body, text);
-    return edge_set_native(err, status_code(status), EDGE_DOMAIN_HTTP, status,
-                           "the container engine answered %d%s%s", status, text[0] ? ": " : "",
-                           text);
-}
-
-/* Says of an unreachable socket what an operator can do. Both calls are on a local path and do not
- * block. */
-static enum edge_code explain_unreachable(const struct docker_engine *e,
-                                          const struct edge_error *cause, struct edge_error *err) {
-    const char *path = e->socket_path;
-    struct stat st;
-
-    if (stat(path, &st) < 0) {
-        if (errno == EACCES) {
-            return edge_set(err, EDGE_DENIED, "no permission for the directory of '%s'", path);
-        }
-        return edge_set(err, EDGE_NET,
-                        "no container engine socket at '%s' (is the engine installed and running?)",
-                        path);
-    }
-    if (!S_ISSOCK(st.st_mode)) {
-        return edge_set(err, EDGE_NET, "'%s' is not a socket", path);
-    }
-    if (faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) < 0) {
-        return edge_set(err, EDGE_DENIED,
-                        "no permission for the container engine's socket '%s': add this user to "
-                        "the group that owns it ('docker', id %u) and restart the daemon",
-                        path, (unsigned)st.st_gid);
-    }
-    return edge_set(err, EDGE_NET, "the container engine does not answer on '%s': %s", path,
-                    edge_error_text(cause));
-}
-
-static bool is_version_complaint(int status, struct slice body) {
-    char text[DOCKER_MESSAGE_MAX];
-    if (status != 400) {
-        return false;
-    }
-    docker_json_message(body, text);
-    return strstr(text, "client version") != NULL || strstr(text, "API version") != NULL;
-}
-
 /* --- Sending --- */
 
 static void on_open(void *data, int status) {
@@ -247,11 +182,22 @@ static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
     if (text == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
     }
+    const struct http_client_header headers[] = {
+        {"Content-Type", "application/json"},
+        {"X-Registry-Auth", c->req.registry_auth != NULL ? (const char *)c->auth.data : ""},
+    };
     struct http_client_request req = {
         .method = c->req.method,
         .url = text,
         .unix_path = e->socket_path,
+        .headers = headers,
+        .header_cnt = c->req.registry_auth != NULL ? 2
+                      : c->req.body.ptr != NULL    ? 1
+                                                   : 0,
+        .body = c->req.body.ptr != NULL ? buf_slice(&c->body) : (struct slice){0},
+        .sensitive = c->req.body.ptr != NULL,
         .timeout_ms = c->req.timeout_ms,
+        .stall_ms = c->req.stall_ms,
         .answer_max = DOCKER_ANSWER_MAX,
         .on_open = on_open,
         .on_data = c->req.on_data != NULL ? on_data : NULL,
@@ -296,7 +242,8 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
     }
     if (answer->code == EDGE_NET) {
         docker_engine_forget_version(e);
-        finish(c, explain_unreachable(e, answer->err, &err), (struct slice){0}, &err);
+        finish(c, docker_answer_unreachable(e->socket_path, answer->err, &err), (struct slice){0},
+               &err);
         return;
     }
     if (answer->code != EDGE_OK) {
@@ -307,7 +254,7 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
         finish(c, EDGE_OK, answer->body, NULL);
         return;
     }
-    if (!c->renegotiated && is_version_complaint(answer->status, answer->body)) {
+    if (!c->renegotiated && docker_answer_is_version_complaint(answer->status, answer->body)) {
         c->renegotiated = true;
         if (strcmp(c->version, e->version) == 0) {
             docker_engine_forget_version(e);
@@ -321,46 +268,11 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
         submit(c);
         return;
     }
-    enum edge_code code = status_error(answer->status, answer->body, &err);
+    enum edge_code code = docker_answer_error(answer->status, answer->body, &err);
     finish(c, code, (struct slice){0}, &err);
 }
 
 /* --- The version --- */
-
-static bool parse_version(const char *text, uint64_t *ret) {
-    struct slice major, minor;
-    uint64_t a, b;
-    if (!slice_cut(slice_str(text), '.', &major, &minor) || !slice_parse_u64(major, 9999, &a) ||
-        !slice_parse_u64(minor, 9999, &b)) {
-        return false;
-    }
-    *ret = a * 10000 + b;
-    return true;
-}
-
-enum edge_code docker_engine_choose(const struct docker_version *theirs,
-                                    char ret_version[DOCKER_VERSION_LEN], struct edge_error *err) {
-    uint64_t our_min = 0, our_max = 0, their_min = 0, their_max = 0;
-
-    if (!parse_version(DOCKER_API_MIN, &our_min) || !parse_version(DOCKER_API_MAX, &our_max)) {
-        return edge_set(err, EDGE_INTERNAL, "our API versions are malformed");
-    }
-    if (!parse_version(theirs->api, &their_max) ||
-        (theirs->min[0] && !parse_version(theirs->min, &their_min))) {
-        return edge_set(err, EDGE_PROTO, "the container engine told a malformed API version %s",
-                        log_quote_str(theirs->api));
-    }
-    uint64_t best = their_max < our_max ? their_max : our_max;
-    if (best < our_min || best < their_min) {
-        return edge_set(err, EDGE_UNSUPPORTED,
-                        "the container engine speaks API %s to %s, this daemon " DOCKER_API_MIN
-                        " to " DOCKER_API_MAX,
-                        theirs->min[0] ? theirs->min : "?", theirs->api);
-    }
-    const char *chosen = best == our_max ? DOCKER_API_MAX : theirs->api;
-    memcpy(ret_version, chosen, strlen(chosen) + 1);
-    return EDGE_OK;
-}
 
 /* Completes or sends all calls that wait. Callbacks may start and cancel calls, so the queue is
  * moved first and then emptied from its head. */
@@ -397,7 +309,7 @@ static enum edge_code read_version(struct docker_engine *e, const struct http_cl
     char chosen[DOCKER_VERSION_LEN];
 
     if (answer->code == EDGE_NET) {
-        return explain_unreachable(e, answer->err, err);
+        return docker_answer_unreachable(e->socket_path, answer->err, err);
     }
     if (answer->code != EDGE_OK) {
         if (answer->err != NULL) {
@@ -406,11 +318,11 @@ static enum edge_code read_version(struct docker_engine *e, const struct http_cl
         return answer->code;
     }
     if (answer->status != 200) {
-        return status_error(answer->status, answer->body, err);
+        return docker_answer_error(answer->status, answer->body, err);
     }
     enum edge_code code = docker_json_version(answer->body, &theirs, err);
     if (code == EDGE_OK) {
-        code = docker_engine_choose(&theirs, chosen, err);
+        code = docker_version_choose(&theirs, chosen, err);
     }
     if (code == EDGE_OK) {
         if (strcmp(e->version, chosen) != 0) {
@@ -480,6 +392,17 @@ static enum edge_code call_new(struct docker_engine *e, const struct docker_requ
     }
     c->engine = e;
     c->req = *req;
+    buf_init_sensitive(&c->body, req->body.len);
+    buf_init_sensitive(&c->auth, DOCKER_AUTH_MAX + 1);
+    enum edge_code code = buf_append_slice(&c->body, req->body, err);
+    if (code == EDGE_OK && req->registry_auth != NULL) {
+        /* With its terminator, so that nothing is left to fail when it is sent. */
+        code = buf_append(&c->auth, req->registry_auth, strlen(req->registry_auth) + 1, err);
+    }
+    if (code != EDGE_OK) {
+        call_free(c);
+        return code;
+    }
     list_init(&c->node);
     list_init(&c->wait_node);
     *ret = c;
@@ -524,6 +447,13 @@ enum edge_code docker_engine_send(struct docker_engine *e, const struct docker_r
         *ret_op = c->self;
     }
     return EDGE_OK;
+}
+
+void docker_engine_resume(struct docker_engine *e, struct op op) {
+    const struct docker_call *c = op_get(loop_ops(e->loop), op);
+    if (c != NULL && op_is_set(c->http)) {
+        http_client_resume(e->http, c->http);
+    }
 }
 
 void docker_engine_close(struct docker_engine *e, void (*closed)(void *data), void *data) {

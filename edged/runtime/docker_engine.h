@@ -25,18 +25,22 @@
 #define DOCKER_INSPECT_TIMEOUT_MS 10000
 #define DOCKER_VERSION_TIMEOUT_MS 10000
 #define DOCKER_CALLS_MAX          256                       /* waiting or in flight */
+#define DOCKER_AUTH_MAX           32768                     /* bytes */
 #define DOCKER_ANSWER_MAX         ((size_t)8 * 1024 * 1024) /* bytes; 1024 containers with their labels */
 
 struct docker_engine;
 
-/* Strings are copied. Paths come after "/vX.Y" and are encoded already. */
+/* Strings and the body are copied. Paths come after "/vX.Y" and are encoded already. */
 struct docker_request {
     const char *method;
     const char *path;
-    const char *podman_path;                 /* used instead when the Engine is Podman; or NULL */
-    const char *second_path;                 /* tried once when the first answer is 5xx; or NULL */
-    uint32_t timeout_ms;                     /* whole call; 0: none */
-    void (*on_open)(void *data, int status); /* as in http_client_request */
+    const char *podman_path;   /* used instead when the Engine is Podman; or NULL */
+    const char *second_path;   /* tried once when the first answer is 5xx; or NULL */
+    struct slice body;         /* JSON; .ptr NULL: none; wiped with all its copies */
+    const char *registry_auth; /* X-Registry-Auth, at most DOCKER_AUTH_MAX; NULL: none; secret */
+    uint32_t timeout_ms;       /* whole call; 0: none */
+    uint32_t stall_ms;         /* longest silence once connected; 0: any */
+    void (*on_open)(void *data, int status);         /* as in http_client_request */
     bool (*on_data)(void *data, struct slice bytes); /* as in http_client_request */
     /* Exactly once, later. body is valid during the callback; empty unless code is OK. Codes:
      * NOT_FOUND (404), CONFLICT (409), EXISTS (304: it is so already), INVALID (400), DENIED (401,
@@ -55,6 +59,9 @@ enum edge_code docker_engine_new(struct loop *l, struct http_client *http, const
 enum edge_code docker_engine_send(struct docker_engine *e, const struct docker_request *req,
                                   struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
+/* Goes on after an on_data that returned false; stale handles are fine. */
+void docker_engine_resume(struct docker_engine *e, struct op op);
+
 /* The Engine may be another one from now on. */
 void docker_engine_forget_version(struct docker_engine *e);
 
@@ -64,11 +71,5 @@ bool docker_engine_is_podman(const struct docker_engine *e);
 /* Cancels all calls; when the last callback has run, closed() runs. Then docker_engine_free. */
 void docker_engine_close(struct docker_engine *e, void (*closed)(void *data), void *data);
 void docker_engine_free(struct docker_engine *e);
-
-/* The newest version that both sides know, by number: ours is DOCKER_API_MIN to DOCKER_API_MAX,
- * theirs min (may be empty) to api. Errors: UNSUPPORTED with both ranges, PROTO when malformed. */
-enum edge_code docker_engine_choose(const struct docker_version *theirs,
-                                    char ret_version[DOCKER_VERSION_LEN],
-                                    struct edge_error *err) EDGE_NODISCARD;
 
 #endif

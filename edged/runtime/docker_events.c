@@ -88,7 +88,8 @@ enum edge_code docker_splitter_feed(struct docker_splitter *s, struct slice byte
         char c = bytes.ptr[i];
         if (s->depth == 0 && c != '{') {
             if (!is_blank(c)) {
-                return edge_set(err, EDGE_PARSE, "the event stream is not a row of objects");
+                return edge_set(err, EDGE_PARSE,
+                                "the container engine's stream is not a row of objects");
             }
             start = i + 1;
             continue;

@@ -7,21 +7,21 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "runtime/docker_text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A member that may be absent or null, but not of another type. */
-static enum edge_code opt(enum edge_code code) {
+enum edge_code docker_json_opt(enum edge_code code) {
     return code == EDGE_NOT_FOUND ? EDGE_OK : code;
 }
 
-static enum edge_code bad(struct edge_error *err, const char *what) {
+enum edge_code docker_json_bad(struct edge_error *err, const char *what) {
     return edge_set(err, EDGE_PROTO, "the container engine's answer has no valid '%s'", what);
 }
 
 static enum edge_code parse_object(struct slice text, struct cJSON **ret, struct edge_error *err) {
-    enum edge_code code = json_parse(text, ret, err);
+    enum edge_code code = json_parse_with_nul(text, ret, err);
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "reading the container engine's answer");
     }
@@ -68,14 +68,14 @@ static enum edge_code read_owned(const struct cJSON *holder, bool *ret, struct e
     const struct cJSON *labels = NULL;
     struct slice value = {0};
 
-    enum edge_code code = opt(json_get_object(holder, "Labels", &labels, NULL));
+    enum edge_code code = docker_json_opt(json_get_object(holder, "Labels", &labels, NULL));
     if (code != EDGE_OK) {
-        return bad(err, "Labels");
+        return docker_json_bad(err, "Labels");
     }
     if (labels != NULL) {
-        code = opt(json_get_str(labels, RUNTIME_OWNER_LABEL, &value, NULL));
+        code = docker_json_opt(json_get_str(labels, RUNTIME_OWNER_LABEL, &value, NULL));
         if (code != EDGE_OK) {
-            return bad(err, "Labels");
+            return docker_json_bad(err, "Labels");
         }
     }
     *ret = slice_eq_str(value, RUNTIME_OWNER_VALUE);
@@ -109,18 +109,18 @@ enum edge_code docker_json_version(struct slice text, struct docker_version *ret
     }
     if (json_get_str(root, "ApiVersion", &api, NULL) != EDGE_OK || api.len == 0 ||
         !slice_to_array(api, v.api, sizeof(v.api))) {
-        return bad(err, "ApiVersion");
+        return docker_json_bad(err, "ApiVersion");
     }
     if (json_get_opt_str(root, "MinAPIVersion", &min, NULL) != EDGE_OK ||
         !slice_to_array(min, v.min, sizeof(v.min))) {
-        return bad(err, "MinAPIVersion");
+        return docker_json_bad(err, "MinAPIVersion");
     }
     v.podman = is_podman(root);
     *ret = v;
     return EDGE_OK;
 }
 
-static enum edge_code read_entry(const struct cJSON *node, struct runtime_container *ret,
+enum edge_code docker_json_entry(const struct cJSON *node, struct runtime_container *ret,
                                  bool *ret_named, struct edge_error *err) {
     struct runtime_container c = {0};
     struct slice id = {0}, state = {0};
@@ -128,10 +128,10 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
 
     if (!json_is_object(node) || json_get_str(node, "Id", &id, NULL) != EDGE_OK ||
         !copy_id(id, c.id)) {
-        return bad(err, "Id");
+        return docker_json_bad(err, "Id");
     }
-    if (opt(json_get_array(node, "Names", &names, NULL)) != EDGE_OK) {
-        return bad(err, "Names");
+    if (docker_json_opt(json_get_array(node, "Names", &names, NULL)) != EDGE_OK) {
+        return docker_json_bad(err, "Names");
     }
     *ret_named = false;
     for (const struct cJSON *n = names != NULL ? json_first(names) : NULL; n != NULL;
@@ -142,7 +142,7 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
         }
     }
     if (json_get_opt_str(node, "State", &state, NULL) != EDGE_OK) {
-        return bad(err, "State");
+        return docker_json_bad(err, "State");
     }
     c.running = slice_eq_str(state, "running");
     enum edge_code code = read_owned(node, &c.owned, err);
@@ -152,7 +152,7 @@ static enum edge_code read_entry(const struct cJSON *node, struct runtime_contai
     return code;
 }
 
-static size_t count_elements(const struct cJSON *array) {
+size_t docker_json_count(const struct cJSON *array) {
     size_t cnt = 0;
     for (const struct cJSON *n = array != NULL ? json_first(array) : NULL; n != NULL;
          n = json_next(n)) {
@@ -168,7 +168,7 @@ static enum edge_code read_entries(const struct cJSON *root, struct runtime_cont
 
     for (const struct cJSON *n = json_first(root); n != NULL && code == EDGE_OK; n = json_next(n)) {
         bool named = false;
-        code = read_entry(n, &list[cnt], &named, err);
+        code = docker_json_entry(n, &list[cnt], &named, err);
         cnt += named ? 1 : 0;
     }
     *ret_cnt = cnt;
@@ -180,14 +180,14 @@ enum edge_code docker_json_list(struct slice text, struct runtime_container **re
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     size_t cnt = 0;
 
-    enum edge_code code = json_parse(text, &root, err);
+    enum edge_code code = json_parse_with_nul(text, &root, err);
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "reading the container engine's list");
     }
     if (!json_is_array(root)) {
         return edge_set(err, EDGE_PROTO, "the container engine's list is not an array");
     }
-    cnt = count_elements(root);
+    cnt = docker_json_count(root);
     if (cnt > RUNTIME_CONTAINERS_MAX) {
         return edge_set(err, EDGE_RANGE, "the container engine lists more than %d containers",
                         RUNTIME_CONTAINERS_MAX);
@@ -213,11 +213,12 @@ static enum edge_code read_state(const struct cJSON *root, struct runtime_contai
     int64_t pid = 0, wall_s = 0;
 
     if (json_get_object(root, "State", &state, NULL) != EDGE_OK ||
-        opt(json_get_bool(state, "Running", &c->running, NULL)) != EDGE_OK) {
-        return bad(err, "State");
+        docker_json_opt(json_get_bool(state, "Running", &c->running, NULL)) != EDGE_OK) {
+        return docker_json_bad(err, "State");
     }
-    if (opt(json_get_i64(state, "Pid", &pid, NULL)) != EDGE_OK || pid < 0 || pid > INT32_MAX) {
-        return bad(err, "State.Pid");
+    if (docker_json_opt(json_get_i64(state, "Pid", &pid, NULL)) != EDGE_OK || pid < 0 ||
+        pid > INT32_MAX) {
+        return docker_json_bad(err, "State.Pid");
     }
     c->pid = c->running ? (pid_t)pid : 0;
     /* Year 1 stands for "never". */
@@ -228,38 +229,58 @@ static enum edge_code read_state(const struct cJSON *root, struct runtime_contai
     return EDGE_OK;
 }
 
-enum edge_code docker_json_container(struct slice text, struct runtime_container *ret,
+/* A negative one is "for ever". */
+static enum edge_code read_stop_timeout(const struct cJSON *config, struct runtime_container *c,
+                                        struct edge_error *err) {
+    int64_t timeout_s = RUNTIME_STOP_ENGINE_S;
+    if (docker_json_opt(json_get_i64(config, "StopTimeout", &timeout_s, NULL)) != EDGE_OK) {
+        return docker_json_bad(err, "StopTimeout");
+    }
+    bool in_range = timeout_s >= 0 && timeout_s <= RUNTIME_STOP_MAX_S;
+    c->stop_timeout_s = in_range ? (int32_t)timeout_s : RUNTIME_STOP_MAX_S;
+    return EDGE_OK;
+}
+
+enum edge_code docker_json_inspected(const struct cJSON *root, struct runtime_container *ret,
                                      struct edge_error *err) {
-    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     struct runtime_container c = {0};
     const struct cJSON *config = NULL;
     struct slice id = {0}, name = {0};
 
-    enum edge_code code = parse_object(text, &root, err);
-    if (code != EDGE_OK) {
-        return code;
+    if (!json_is_object(root)) {
+        return edge_set(err, EDGE_PROTO, "the container engine's answer is not an object");
     }
     if (json_get_str(root, "Id", &id, NULL) != EDGE_OK || !copy_id(id, c.id)) {
-        return bad(err, "Id");
+        return docker_json_bad(err, "Id");
     }
     if (json_get_str(root, "Name", &name, NULL) != EDGE_OK) {
-        return bad(err, "Name");
+        return docker_json_bad(err, "Name");
     }
     if (!copy_name(name, c.name)) {
         c.name[0] = '\0';
     }
     if (json_get_object(root, "Config", &config, NULL) != EDGE_OK) {
-        return bad(err, "Config");
+        return docker_json_bad(err, "Config");
     }
-    code = read_owned(config, &c.owned, err);
-    if (code != EDGE_OK) {
-        return code;
+    enum edge_code code = read_owned(config, &c.owned, err);
+    if (code == EDGE_OK) {
+        code = read_stop_timeout(config, &c, err);
     }
-    code = read_state(root, &c, err);
+    if (code == EDGE_OK) {
+        code = read_state(root, &c, err);
+    }
     if (code == EDGE_OK) {
         *ret = c;
     }
     return code;
+}
+
+enum edge_code docker_json_container(struct slice text, struct runtime_container *ret,
+                                     struct edge_error *err) {
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+
+    enum edge_code code = parse_object(text, &root, err);
+    return code != EDGE_OK ? code : docker_json_inspected(root, ret, err);
 }
 
 static bool find_title(const struct cJSON *root, const char *title, size_t *ret_index) {
@@ -320,10 +341,10 @@ enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret
         return edge_set(err, EDGE_PROTO, "the container engine's process list has no column '%s'",
                         title);
     }
-    if (opt(json_get_array(root, "Processes", &rows, NULL)) != EDGE_OK) {
-        return bad(err, "Processes");
+    if (docker_json_opt(json_get_array(root, "Processes", &rows, NULL)) != EDGE_OK) {
+        return docker_json_bad(err, "Processes");
     }
-    size_t cnt = count_elements(rows);
+    size_t cnt = docker_json_count(rows);
     if (cnt > RUNTIME_PIDS_MAX) {
         return edge_set(err, EDGE_RANGE, "the container has more than %d processes",
                         RUNTIME_PIDS_MAX);
@@ -334,7 +355,7 @@ enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret
     }
     if (!read_pids(rows, index, pids)) {
         free(pids);
-        return bad(err, title);
+        return docker_json_bad(err, title);
     }
     *ret_pids = pids;
     *ret_cnt = cnt;
@@ -365,15 +386,16 @@ enum edge_code docker_json_info(struct slice text, struct runtime_info *ret,
     for (size_t i = 0; i < EDGE_ARRAY_LEN(texts); i++) {
         struct slice value = {0};
         if (json_get_opt_str(root, texts[i].name, &value, NULL) != EDGE_OK) {
-            return bad(err, texts[i].name);
+            return docker_json_bad(err, texts[i].name);
         }
         copy_text(value, texts[i].dst, texts[i].dst_size);
     }
-    if (opt(json_get_i64(root, "NCPU", &cpus, NULL)) != EDGE_OK || cpus < 0 || cpus > UINT32_MAX) {
-        return bad(err, "NCPU");
+    if (docker_json_opt(json_get_i64(root, "NCPU", &cpus, NULL)) != EDGE_OK || cpus < 0 ||
+        cpus > UINT32_MAX) {
+        return docker_json_bad(err, "NCPU");
     }
-    if (opt(json_get_i64(root, "MemTotal", &memory, NULL)) != EDGE_OK || memory < 0) {
-        return bad(err, "MemTotal");
+    if (docker_json_opt(json_get_i64(root, "MemTotal", &memory, NULL)) != EDGE_OK || memory < 0) {
+        return docker_json_bad(err, "MemTotal");
     }
     info.cpus = (uint32_t)cpus;
     info.total_memory = (uint64_t)memory;
@@ -413,7 +435,7 @@ enum edge_code docker_json_event(struct slice text, bool *ret_known, enum runtim
     }
     if (json_get_opt_str(root, "Type", &type, NULL) != EDGE_OK ||
         json_get_opt_str(root, "Action", &action, NULL) != EDGE_OK) {
-        return bad(err, "Action");
+        return docker_json_bad(err, "Action");
     }
     if (!slice_eq_str(type, "container") || !event_of(action, &event)) {
         *ret_known = false;
@@ -421,51 +443,20 @@ enum edge_code docker_json_event(struct slice text, bool *ret_known, enum runtim
     }
     if (json_get_object(root, "Actor", &actor, NULL) != EDGE_OK ||
         json_get_str(actor, "ID", &id, NULL) != EDGE_OK || !copy_id(id, ret_id)) {
-        return bad(err, "Actor.ID");
+        return docker_json_bad(err, "Actor.ID");
     }
     *ret_known = true;
     *ret_event = event;
     return EDGE_OK;
 }
 
-/* Length of the well-formed UTF-8 character that starts at s, 0 when there is none. */
-static size_t character_len(struct slice s) {
-    unsigned char first = (unsigned char)s.ptr[0];
-    size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (len > s.len || !slice_is_utf8_text(slice_make(s.ptr, len))) {
-        return 0;
-    }
-    return len;
-}
-
 void docker_json_message(struct slice body, char ret_text[DOCKER_MESSAGE_MAX]) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     struct slice text = body;
-    size_t out = 0;
 
-    if (json_parse(body, &root, NULL) == EDGE_OK && json_is_object(root) &&
+    if (json_parse_with_nul(body, &root, NULL) == EDGE_OK && json_is_object(root) &&
         json_get_str(root, "message", &text, NULL) != EDGE_OK) {
         text = (struct slice){0};
     }
-    while (text.len > 0) {
-        size_t len = character_len(text);
-        size_t take = len > 0 ? len : 1;
-        if (out + take >= DOCKER_MESSAGE_MAX) {
-            break;
-        }
-        unsigned char first = (unsigned char)text.ptr[0];
-        if (len == 0) {
-            ret_text[out] = first == 0 ? ' ' : '?';
-        } else if (first < 0x20 || first == 0x7f) {
-            ret_text[out] = ' ';
-        } else {
-            memcpy(&ret_text[out], text.ptr, len);
-        }
-        out += take;
-        text = slice_make(text.ptr + take, text.len - take);
-    }
-    while (out > 0 && ret_text[out - 1] == ' ') {
-        out--;
-    }
-    ret_text[out] = '\0';
+    docker_text_clean(text, ret_text, DOCKER_MESSAGE_MAX);
 }

@@ -15,13 +15,21 @@
 #include <stddef.h>
 
 #define DOCKER_VERSION_LEN 12  /* "1.41" and NUL, with room */
-#define DOCKER_MESSAGE_MAX 160 /* bytes of an Engine's error message that are kept */
+#define DOCKER_MESSAGE_MAX 200 /* bytes of an Engine's error message that are kept */
+
+struct cJSON;
 
 struct docker_version {
     char api[DOCKER_VERSION_LEN]; /* ApiVersion */
     char min[DOCKER_VERSION_LEN]; /* MinAPIVersion, "" when not told */
     bool podman;
 };
+
+/* For readers: a member that may be absent or null, but not of another type; the error for one that
+ * is not as it should be; the number of an array's elements, 0 for NULL. */
+enum edge_code docker_json_opt(enum edge_code code) EDGE_NODISCARD;
+enum edge_code docker_json_bad(struct edge_error *err, const char *what);
+size_t docker_json_count(const struct cJSON *array);
 
 /* Answer of GET /version. */
 enum edge_code docker_json_version(struct slice text, struct docker_version *ret,
@@ -32,9 +40,17 @@ enum edge_code docker_json_version(struct slice text, struct docker_version *ret
 enum edge_code docker_json_list(struct slice text, struct runtime_container **ret_list,
                                 size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 
+/* One element of that answer; *ret_named is false when it has no name that could be ours. */
+enum edge_code docker_json_entry(const struct cJSON *node, struct runtime_container *ret,
+                                 bool *ret_named, struct edge_error *err) EDGE_NODISCARD;
+
 /* Answer of GET /containers/ID/json. A name that no container of ours can have is returned as "".
  */
 enum edge_code docker_json_container(struct slice text, struct runtime_container *ret,
+                                     struct edge_error *err) EDGE_NODISCARD;
+
+/* The same, parsed already. */
+enum edge_code docker_json_inspected(const struct cJSON *root, struct runtime_container *ret,
                                      struct edge_error *err) EDGE_NODISCARD;
 
 /* Answer of GET /containers/ID/top: the numbers of the column with that title. The caller frees

@@ -3,9 +3,15 @@
  * The Engine's answers as hostile bytes. The first byte chooses the reader; for the event stream
  * the bytes also come in two pieces.
  */
-#include "runtime/docker_engine.h"
+#include "base/clock.h"
+#include "base/json.h"
 #include "runtime/docker_events.h"
+#include "runtime/docker_images_json.h"
 #include "runtime/docker_json.h"
+#include "runtime/docker_modules_json.h"
+#include "runtime/docker_network_json.h"
+#include "runtime/docker_pull_json.h"
+#include "runtime/docker_version.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -38,6 +44,85 @@ static void read_list(struct slice text) {
     free(list);
 }
 
+static void check_time(const char *text) {
+    int64_t wall_s = 0;
+    size_t len = strlen(text);
+    must(len <= RUNTIME_TIME_LEN);
+    must(len == 0 || (text[len - 1] == 'Z' && clock_parse_rfc3339(slice_str(text), &wall_s)));
+}
+
+/* The text is a list and, for each of its modules, the answer to an inspection. */
+static void read_modules(struct slice text) {
+    struct runtime_module *list = NULL;
+    struct cJSON *root = NULL;
+    struct slice first = text, rest = {0};
+    size_t cnt = 0;
+
+    (void)slice_cut(text, '\n', &first, &rest);
+    if (docker_modules_json_list(first, &root, &list, &cnt, NULL) == EDGE_OK) {
+        must(cnt <= RUNTIME_CONTAINERS_MAX);
+        for (size_t i = 0; i < cnt; i++) {
+            must(strlen(list[i].id) == RUNTIME_ID_LEN && runtime_is_name(slice_str(list[i].name)));
+            must(json_is_object(list[i].labels));
+            if (docker_modules_json_detail(rest, &list[i], NULL) == EDGE_OK) {
+                check_time(list[i].started);
+                check_time(list[i].finished);
+            }
+        }
+    }
+    free(list);
+    json_free(root);
+}
+
+static void read_module(struct slice text) {
+    struct runtime_module m;
+    struct cJSON *root = NULL;
+    if (docker_modules_json_one(text, &root, &m, NULL) == EDGE_OK) {
+        must(strlen(m.id) == RUNTIME_ID_LEN && runtime_is_name(slice_str(m.name)));
+        must(json_is_object(m.labels) && (m.env == NULL || json_is_array(m.env)));
+        check_time(m.started);
+        check_time(m.finished);
+    }
+    json_free(root);
+}
+
+static void read_images(struct slice text) {
+    struct runtime_image *list = NULL;
+    struct cJSON *root = NULL;
+    size_t cnt = 0;
+    if (docker_images_json_list(text, &root, &list, &cnt, NULL) == EDGE_OK) {
+        must(cnt <= RUNTIME_IMAGES_MAX);
+        for (size_t i = 0; i < cnt; i++) {
+            must(list[i].id[0] != '\0');
+            must(list[i].tags == NULL || json_is_array(list[i].tags));
+        }
+    }
+    free(list);
+    json_free(root);
+}
+
+static void check_text(const char *text, size_t size) {
+    size_t len = strlen(text);
+    must(len < size && slice_is_utf8_text(slice_str(text)));
+    for (size_t i = 0; i < len; i++) {
+        must((unsigned char)text[i] >= 0x20 && text[i] != 0x7f);
+    }
+}
+
+static void read_pull(struct slice text) {
+    struct docker_pull_message m;
+    if (docker_pull_message(text, &m, NULL) == EDGE_OK) {
+        check_text(m.text, sizeof(m.text));
+        enum edge_code code = docker_pull_meaning(m.text, EDGE_REMOTE);
+        must(code == EDGE_REMOTE || code == EDGE_DENIED || code == EDGE_NOT_FOUND);
+    }
+}
+
+static void read_networks(struct slice text) {
+    bool found;
+    (void)!docker_network_json_find(text, "azure-iot-edge", &found, NULL);
+}
+
 static void read_top(struct slice text, const char *title) {
     pid_t *pids = NULL;
     size_t cnt = 0;
@@ -54,7 +139,7 @@ static void read_version(struct slice text) {
     struct docker_version v;
     char chosen[DOCKER_VERSION_LEN];
     if (docker_json_version(text, &v, NULL) == EDGE_OK &&
-        docker_engine_choose(&v, chosen, NULL) == EDGE_OK) {
+        docker_version_choose(&v, chosen, NULL) == EDGE_OK) {
         must(strspn(chosen, "0123456789.") == strlen(chosen));
     }
 }
@@ -119,6 +204,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case 'l':
         read_list(text);
         break;
+    case 'd':
+        read_modules(text);
+        break;
     case 'c':
         if (docker_json_container(text, &container, NULL) == EDGE_OK) {
             check_container(&container);
@@ -139,6 +227,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         break;
     case 'e':
         read_events(text);
+        break;
+    case 'o':
+        read_module(text);
+        break;
+    case 'g':
+        read_images(text);
+        break;
+    case 'p':
+        read_pull(text);
+        break;
+    case 'n':
+        read_networks(text);
         break;
     default:
         break;

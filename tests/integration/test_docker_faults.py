@@ -124,3 +124,108 @@ def test_events_refused(mock: MockEngine) -> None:
         time.sleep(4)
         assert watch.rest() == []
     assert len(mock.requests) <= 2 * 16
+
+
+# --- What changes modules ---
+
+
+@pytest.mark.parametrize("profile, version", [("docker-24", "1.43"), ("docker-29.0", "1.52"), ("podman-4.3", "1.41")])
+def test_versions_of_changes(mock: MockEngine, profile: str, version: str) -> None:
+    mock.use(profile)
+    calls = {
+        ("create", "mod-b", "{}"): "POST /v{v}/containers/create?name=mod-b",
+        ("start", "mod-a"): f"POST /v{{v}}/containers/{ID}/start",
+        ("stop", "mod-a", "5"): f"POST /v{{v}}/containers/{ID}/stop?t=5",
+        ("remove", "mod-a"): f"DELETE /v{{v}}/containers/{ID}?v=false&force=true",
+        ("pull", "registry.test/x:1"): "POST /v{v}/images/create?fromImage=registry.test%2Fx%3A1",
+        ("network", "net"): "POST /v{v}/networks/create",
+    }
+    for what, sent in calls.items():
+        assert probe(mock.socket, *what)[-1]["code"] == "ok", what
+        assert mock.requests[-1] == sent.format(v=version)
+
+
+@pytest.mark.parametrize(
+    "kind, codes",
+    [
+        ("status", {"remote"}),
+        ("drop", {"network"}),
+        ("garbage", {"network", "protocol"}),
+        ("truncate", {"network", "protocol"}),
+        ("chunk", {"network", "protocol"}),
+    ],
+)
+@pytest.mark.parametrize("path", ["/json", "/(start|stop|restart)", "force=true"])
+def test_faults_of_changes(mock: MockEngine, path: str, kind: str, codes: set[str]) -> None:
+    for what in ("start", "stop", "restart", "remove"):
+        if path == "/json" or (what == "remove") == (path == "force=true"):
+            mock.faults.clear()
+            mock.fail(path, kind)
+            answer = probe(mock.socket, what, "mod-a")[-1]
+            assert answer["code"] in codes and answer["error"], (what, answer)
+            mock.faults.clear()
+            assert probe(mock.socket, what, "mod-a")[-1]["code"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "kind, body, codes",
+    [
+        ("status", '{"message":"no space left on device"}', {"remote"}),
+        ("drop", None, {"network"}),
+        ("garbage", None, {"network", "protocol"}),
+        ("truncate", None, {"network", "protocol", "malformed"}),
+        ("chunk", None, {"network", "protocol", "malformed"}),
+        ("oversize", None, {"malformed"}),
+        ("stream", "", {"protocol"}),
+        ("stream", '{"status":"x"}\nnot JSON', {"malformed"}),
+        ("stream", '{"status":"x"}\n[1]', {"malformed"}),
+        ("stream", '{"status":"x"}\n{"status":"half', {"protocol"}),
+        ("stream", '{"status":"' + "x" * 300000 + '"}', {"out_of_range"}),
+        ("stream", '{"status":"x"}\n{"error":"disk","errorDetail":{"message":"disk full"}}', {"remote"}),
+        ("stream", '{"status":"x"}\n{"error":"unauthorized: go away"}', {"denied"}),
+        ("cut", '{"status":"x"}\n{"status":"y"}', {"network", "protocol"}),
+    ],
+)
+def test_faults_of_pulls(mock: MockEngine, kind: str, body: str, codes: set[str]) -> None:
+    mock.fail("/images/create", kind, body=body)
+    answer = probe(mock.socket, "pull", "registry.test/x:1")[-1]
+    assert answer["code"] in codes, answer
+    mock.faults.clear()
+    assert probe(mock.socket, "pull", "registry.test/x:1")[-1]["code"] == "ok"
+
+
+def test_engine_goes_away_in_a_pull(mock: MockEngine) -> None:
+    """And is another one afterwards."""
+    mock.fail("/images/create", "cut", body='{"status":"Downloading"}')
+    assert probe(mock.socket, "pull", "registry.test/x:1")[-1]["code"] in ("network", "protocol")
+    mock.faults.clear()
+    mock.use("docker-29.0")
+    assert probe(mock.socket, "pull", "registry.test/x:1")[-1]["code"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "kind, opened, codes",
+    [
+        ("status", False, {"remote"}),
+        ("drop", False, {"network"}),
+        ("garbage", False, {"network", "protocol"}),
+        ("truncate", True, {"network", "protocol"}),
+        ("chunk", True, {"network", "protocol"}),
+        ("cut", True, {"network", "protocol"}),
+    ],
+)
+def test_faults_of_logs(mock: MockEngine, kind: str, opened: bool, codes: set[str]) -> None:
+    mock.fail("/logs", kind)
+    answers = probe(mock.socket, "logs", "mod-a")
+    assert answers[-1]["code"] in codes
+    assert ("open" in answers[0]) == opened
+
+
+def test_lookup_of_another_kind(mock: MockEngine) -> None:
+    """An engine that answers for something else is not obeyed."""
+    for text in ("[]", '{"Id":"x"}', '{"Id":"' + ID + '","Name":"/mod-a","Config":{"Labels":[]}}'):
+        mock.faults.clear()
+        mock.fail("/json", "body", body=text)
+        before = len(mock.requests)
+        assert probe(mock.socket, "remove", "mod-a")[-1]["code"] == "protocol"
+        assert not any(r.startswith("DELETE") for r in mock.requests[before:])

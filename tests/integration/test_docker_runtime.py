@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 import pytest
 
@@ -14,11 +14,11 @@ from support.probe import Watch, probe
 
 
 @pytest.fixture
-def clean(engine: Engine) -> Engine:
-    """The engine without containers of other tests."""
-    for container in engine.call("GET", "/containers/json?all=true"):
-        engine.call("DELETE", f"/containers/{container['Id']}?force=true")
-    return engine
+def clean(engine: Engine) -> Iterator[Engine]:
+    """The engine without containers of other tests, and for the next ones."""
+    engine.clear()
+    yield engine
+    engine.clear()
 
 
 def test_list_shows_ours_only(clean: Engine) -> None:

@@ -60,6 +60,8 @@ class Process:
     labels: dict[str, str] = field(default_factory=lambda: dict(OWNED))
     pids: tuple[int, ...] = (4711,)
     inner_pids: tuple[int, ...] = (1,)
+    image: str = "registry.test/module:1"
+    state: dict[str, Any] = field(default_factory=dict)  # over what a running container has
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -77,8 +79,18 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:  # pylint: disable=invalid-name
+        self._handle("")
+
+    def do_POST(self) -> None:  # pylint: disable=invalid-name
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self._handle("POST ")
+
+    def do_DELETE(self) -> None:  # pylint: disable=invalid-name
+        self._handle("DELETE ")
+
+    def _handle(self, method: str) -> None:
         engine = self.server.engine
-        engine.requests.append(self.path)
+        engine.requests.append(method + self.path)
         versioned = re.match(r"/v(\d+\.\d+)(/.*)", self.path)
         path = versioned.group(2) if versioned else self.path
         fault = engine.take_fault(path)
@@ -90,12 +102,40 @@ class _Handler(BaseHTTPRequestHandler):
         elif versioned and _number(versioned.group(1)) > _number(engine.profile.api):
             self._error(400, f"client version {versioned.group(1)} is too new. Maximum supported API version is "
                              f"{engine.profile.api}")
+        elif method:
+            self._change(method + path)
         else:
             self._serve(path)
 
+    def _change(self, what: str) -> None:
+        """Does nothing, and says that it is done; what a call changes is tested on real engines."""
+        engine = self.server.engine
+        named = re.match(r"(?:POST|DELETE) /containers/([^/?]+)(/start|/stop|/restart|\?|$)", what)
+        if what.startswith("POST /images/create"):
+            self._stream(['{"status":"Pulling from x"}', '{"status":"Download complete","id":"0a"}'])
+        elif what.startswith(("POST /containers/create", "POST /networks/create")):
+            self._answer({"Id": "c" * 64}, 201)
+        elif named and any(named.group(1) in (c.identity, c.name) for c in engine.containers):
+            self.send_response(204)
+            self.end_headers()
+        else:
+            self._error(404, "No such container")
+
+    def _stream(self, pieces: list[str], cut: bool = False) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            data = piece.encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        if cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
     def _serve(self, path: str) -> None:
         engine = self.server.engine
-        named = re.match(r"/containers/([^/]+)/(json|top)", path)
+        named = re.match(r"/containers/([^/]+)/(json|top|logs|stats)", path)
         if path == "/version":
             self._answer({"Components": [{"Name": engine.profile.component}], "ApiVersion": engine.profile.api,
                           "MinAPIVersion": engine.profile.minimum})
@@ -103,9 +143,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"OSType": "linux", "Architecture": "x86_64", "ServerVersion": "0", "NCPU": 1})
         elif path.startswith("/events"):
             self._events()
+        elif path.startswith(("/networks", "/images/json")):
+            self._answer([])
         elif path.startswith("/containers/json"):
-            self._answer([{"Id": c.identity, "Names": [f"/{c.name}"], "Labels": c.labels, "State": "running"}
-                          for c in engine.containers])
+            self._answer([{"Id": c.identity, "Names": [f"/{c.name}"], "Labels": c.labels, "State": "running",
+                           "Image": c.image, "ImageID": "sha256:" + "0" * 64} for c in engine.containers])
         elif named:
             self._container(named.group(1), named.group(2), path)
         else:
@@ -120,8 +162,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404, f"No such container: {key}")
             return
         if what == "json":
-            self._answer({"Id": one.identity, "Name": f"/{one.name}", "Config": {"Labels": one.labels},
-                          "State": {"Running": True, "Pid": one.pids[0] if one.pids else 0}})
+            self._answer({"Id": one.identity, "Name": f"/{one.name}",
+                          "Config": {"Labels": one.labels, "Image": one.image},
+                          "State": {"Status": "running", "Running": True, "Pid": one.pids[0] if one.pids else 0,
+                                    "ExitCode": 0, "StartedAt": "2026-11-23T20:57:06.374705508Z",
+                                    "FinishedAt": "0001-01-01T00:00:00Z", **one.state}})
+        elif what == "logs":
+            self._stream(["one\n", "two\n"])
+        elif what == "stats":
+            self._answer({"name": f"/{one.name}"})
         elif "Podman" in engine.profile.component and "ps_args=hpid" in path:
             self._answer({"Titles": ["HPID"], "Processes": [[str(p)] for p in one.pids]})
         elif "Podman" in engine.profile.component:
@@ -157,6 +206,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+        elif fault.kind == "stream":  # pieces one below the other
+            self._stream(fault.body.splitlines())
+        elif fault.kind == "cut":
+            self._stream(fault.body.splitlines(), cut=True)
         elif fault.kind == "hang":
             self.server.engine.stopping.wait()
         elif fault.kind == "drop":

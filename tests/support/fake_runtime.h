@@ -13,6 +13,27 @@
 
 struct fake_runtime;
 
+enum fake_runtime_call {
+    FAKE_RUNTIME_LIST,
+    FAKE_RUNTIME_MODULES,
+    FAKE_RUNTIME_INSPECT,
+    FAKE_RUNTIME_INSPECT_MODULE,
+    FAKE_RUNTIME_TOP,
+    FAKE_RUNTIME_INFO,
+    FAKE_RUNTIME_CREATE,
+    FAKE_RUNTIME_START,
+    FAKE_RUNTIME_STOP,
+    FAKE_RUNTIME_RESTART,
+    FAKE_RUNTIME_REMOVE,
+    FAKE_RUNTIME_PULL,
+    FAKE_RUNTIME_LOGS,
+    FAKE_RUNTIME_STATS,
+    FAKE_RUNTIME_NETWORK,
+    FAKE_RUNTIME_IMAGES,
+    FAKE_RUNTIME_IMAGE_REMOVE,
+    FAKE_RUNTIME_CALL_CNT_
+};
+
 struct fake_runtime *fake_runtime_new(struct loop *l);
 struct runtime *fake_runtime_get(struct fake_runtime *f);
 void fake_runtime_free(struct fake_runtime *f); /* fails the test when calls are open */
@@ -26,8 +47,39 @@ void fake_runtime_set_pids(struct fake_runtime *f, const char *id, const pid_t *
 /* From now on calls are answered with this code; OK ends it. */
 void fake_runtime_fail(struct fake_runtime *f, enum edge_code code);
 void fake_runtime_fail_top(struct fake_runtime *f, enum edge_code code);
+/* The same for one kind of calls. */
+void fake_runtime_fail_call(struct fake_runtime *f, enum fake_runtime_call kind,
+                            enum edge_code code);
 /* From now on calls cannot be started. */
 void fake_runtime_refuse(struct fake_runtime *f, enum edge_code code);
+
+/* What a container was created from, JSON: its labels, environment and image are told of a module.
+ * Containers that are made by a call have it already; they do not run, and they are owned when
+ * their labels say so. */
+void fake_runtime_set_body(struct fake_runtime *f, const char *id_or_name, const char *json);
+/* Of a container that has ended; it no longer runs. */
+void fake_runtime_set_exit(struct fake_runtime *f, const char *id_or_name, int64_t exit_code);
+/* Images are there unless they have been said to be missing; a pull that succeeds brings them. */
+void fake_runtime_miss_image(struct fake_runtime *f, const char *image);
+
+/* What was answered so far, one after the other: "pull a:1; remove m; create m; start m". Failed
+ * ones have "!" behind. List, inspect, top, info and stats are not in it. */
+const char *fake_runtime_journal(const struct fake_runtime *f);
+void fake_runtime_journal_clear(struct fake_runtime *f);
+
+/* Of the last call that had one. */
+const char *fake_runtime_last_body(const struct fake_runtime *f); /* create */
+const char *fake_runtime_last_auth(const struct fake_runtime *f); /* pull */
+int fake_runtime_last_timeout_s(const struct fake_runtime *f);    /* start, stop, restart, remove */
+const struct runtime_logs_options *fake_runtime_last_logs(const struct fake_runtime *f);
+const struct runtime_network *fake_runtime_last_network(const struct fake_runtime *f);
+
+/* A call for logs opens a stream when it is answered and then stays open. These speak to the oldest
+ * open one. feed() gives back what its on_data said. */
+bool fake_runtime_logs_feed(struct fake_runtime *f, struct slice bytes);
+void fake_runtime_logs_end(struct fake_runtime *f, enum edge_code code);
+unsigned fake_runtime_logs_open(const struct fake_runtime *f);
+unsigned fake_runtime_logs_resumed(const struct fake_runtime *f);
 
 /* Answers the oldest open call; false when there is none. */
 bool fake_runtime_step(struct fake_runtime *f);

@@ -3,10 +3,14 @@
  * Asks a container engine with the daemon's own client and prints what came, one JSON object a
  * line:
  *
- *   runtime_probe SOCKET list | info | inspect NAME | top NAME | watch | repeat N WHAT [NAME]
+ *   runtime_probe SOCKET list | modules | info | inspect NAME | top NAME | watch |
+ *       module NAME | create NAME BODY | start NAME | stop NAME [SECONDS] | restart NAME |
+ *       remove NAME | pull IMAGE [AUTH] | logs NAME [FOLLOW [TAIL [HOW]]] | stats NAME |
+ *       network NAME | images | image-remove IMAGE | repeat N WHAT [NAME...]
  *
- * "watch" prints events until its standard input ends. The exit code is 0 whatever the engine
- * answered.
+ * "watch" prints events until its standard input ends. FOLLOW is "yes" or "no". HOW: "slow" takes
+ * 16 KiB of a log a tenth of a second; "slow" and "count" print no more than how much it was. The
+ * exit code is 0 whatever the engine answered.
  */
 #include "base/buf.h"
 #include "base/json.h"
@@ -29,6 +33,10 @@ struct probe {
     unsigned waiting;
     bool watching;
     struct loop_timer *input;
+    struct op log;
+    bool slow;
+    bool count;
+    int64_t log_bytes;
 };
 
 static struct probe probe;
@@ -94,6 +102,26 @@ static void on_containers(void *data, enum edge_code code, const struct runtime_
     finished();
 }
 
+static void on_modules(void *data, enum edge_code code, const struct runtime_module *list,
+                       size_t cnt, const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_array_open(&w, "modules");
+    for (size_t i = 0; i < cnt; i++) {
+        json_object_open(&w, NULL);
+        json_add_cstr(&w, "name", list[i].name);
+        json_add_cstr(&w, "image", list[i].image);
+        json_add_cstr(&w, "state", list[i].state);
+        json_add_cstr(&w, "started", list[i].started);
+        json_object_close(&w);
+    }
+    json_array_close(&w);
+    print(&w);
+    finished();
+}
+
 static void on_pids(void *data, enum edge_code code, const pid_t *pids, size_t cnt,
                     const struct edge_error *err) {
     struct json_writer w;
@@ -139,11 +167,175 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
     print(&w);
 }
 
+static void print_code(enum edge_code code, const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    begin(&w, &out, code, err);
+    print(&w);
+}
+
+static void on_plain(void *data, enum edge_code code, const struct edge_error *err) {
+    (void)data;
+    print_code(code, err);
+    finished();
+}
+
+static void on_module(void *data, enum edge_code code, const struct runtime_module *list,
+                      size_t cnt, const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    if (cnt == 1) {
+        json_add_cstr(&w, "id", list->id);
+        json_add_cstr(&w, "name", list->name);
+        json_add_cstr(&w, "image", list->image);
+        json_add_cstr(&w, "image_id", list->image_id);
+        json_add_cstr(&w, "state", list->state);
+        json_add_node(&w, "labels", list->labels);
+        json_add_node(&w, "env", list->env);
+    }
+    print(&w);
+    finished();
+}
+
+static void on_progress(void *data, const char *text) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, EDGE_OK, NULL);
+    json_add_cstr(&w, "progress", text);
+    print(&w);
+}
+
+static void on_json(void *data, enum edge_code code, struct slice json,
+                    const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_add_str(&w, "json", json);
+    print(&w);
+    finished();
+}
+
+static void on_images(void *data, enum edge_code code, const struct runtime_image *list, size_t cnt,
+                      const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_array_open(&w, "images");
+    for (size_t i = 0; i < cnt; i++) {
+        json_object_open(&w, NULL);
+        json_add_cstr(&w, "id", list[i].id);
+        json_add_i64(&w, "size", list[i].size);
+        if (list[i].tags != NULL) {
+            json_add_node(&w, "tags", list[i].tags);
+        }
+        json_object_close(&w);
+    }
+    json_array_close(&w);
+    print(&w);
+    finished();
+}
+
+static void on_log_open(void *data, int status) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, EDGE_OK, NULL);
+    json_add_i64(&w, "open", status);
+    print(&w);
+}
+
+static bool on_log_data(void *data, struct slice bytes) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    probe.log_bytes += (int64_t)bytes.len;
+    if (probe.slow) {
+        loop_timer_start(probe.input, 100);
+        return false;
+    }
+    if (probe.count) {
+        return true;
+    }
+    begin(&w, &out, EDGE_OK, NULL);
+    json_add_b64(&w, "data", bytes.ptr, bytes.len);
+    print(&w);
+    return true;
+}
+
+static void on_log_done(void *data, enum edge_code code, const struct edge_error *err) {
+    struct json_writer w;
+    struct buf out;
+    (void)data;
+    begin(&w, &out, code, err);
+    json_add_i64(&w, "bytes", probe.log_bytes);
+    print(&w);
+    finished();
+}
+
+static enum edge_code start_logs(const char *name, int argc, char **argv, struct edge_error *err) {
+    static const struct runtime_stream stream = {on_log_open, on_log_data, on_log_done};
+    const struct runtime_logs_options opts = {
+        .follow = argc > 0 && strcmp(argv[0], "yes") == 0,
+        .tail = argc > 1 ? argv[1] : NULL,
+    };
+    probe.slow = argc > 2 && strcmp(argv[2], "slow") == 0;
+    probe.count = argc > 2 && strcmp(argv[2], "count") == 0;
+    return runtime_logs(probe.rt, name, &opts, &stream, NULL, &probe.log, err);
+}
+
+static enum edge_code start_create(const char *name, const char *body, struct edge_error *err) {
+    const struct runtime_spec spec = {.name = name, .image = "", .create_body = slice_str(body)};
+    return runtime_create(probe.rt, &spec, on_plain, NULL, NULL, err);
+}
+
+/* What changes something. `extra` is what follows the name. */
+static enum edge_code start_act(const char *what, const char *name, int argc, char **extra,
+                                struct edge_error *err) {
+    const char *first = argc > 0 ? extra[0] : "";
+    const struct runtime_network network = {.name = name};
+    int64_t seconds = RUNTIME_STOP_DEFAULT;
+
+    if (strcmp(what, "create") == 0) {
+        return start_create(name, first, err);
+    }
+    if (strcmp(what, "start") == 0) {
+        return runtime_start(probe.rt, name, on_plain, NULL, NULL, err);
+    }
+    if (strcmp(what, "stop") == 0) {
+        (void)slice_parse_i64(slice_str(first), &seconds);
+        return runtime_stop(probe.rt, name, (int)seconds, on_plain, NULL, NULL, err);
+    }
+    if (strcmp(what, "restart") == 0) {
+        return runtime_restart(probe.rt, name, on_plain, NULL, NULL, err);
+    }
+    if (strcmp(what, "remove") == 0) {
+        return runtime_remove(probe.rt, name, on_plain, NULL, NULL, err);
+    }
+    if (strcmp(what, "pull") == 0) {
+        return runtime_pull(probe.rt, name, slice_str(first), on_progress, on_plain, NULL, NULL,
+                            err);
+    }
+    if (strcmp(what, "network") == 0) {
+        return runtime_network_ensure(probe.rt, &network, on_plain, NULL, NULL, err);
+    }
+    if (strcmp(what, "image-remove") == 0) {
+        return runtime_image_remove(probe.rt, name, on_plain, NULL, NULL, err);
+    }
+    return edge_set(err, EDGE_INVALID, "what is '%s'?", what);
+}
+
 /* The end of standard input ends a watch. */
 static void look_at_input(void *data) {
     char c;
     (void)data;
-    if (read(STDIN_FILENO, &c, 1) == 0) {
+    if (!probe.watching) {
+        runtime_logs_resume(probe.rt, probe.log);
+    } else if (read(STDIN_FILENO, &c, 1) == 0) {
         finished();
     } else {
         loop_timer_start(probe.input, 50);
@@ -157,11 +349,15 @@ static enum edge_code start(int argc, char **argv, struct edge_error *err) {
         if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) < 0) {
             return edge_set_errno(err, errno, "standard input");
         }
+        probe.watching = true;
         loop_timer_start(probe.input, 50);
         return EDGE_OK;
     }
     if (strcmp(what, "list") == 0) {
         return runtime_list(probe.rt, on_containers, NULL, NULL, err);
+    }
+    if (strcmp(what, "modules") == 0) {
+        return runtime_list_modules(probe.rt, on_modules, NULL, NULL, err);
     }
     if (strcmp(what, "info") == 0) {
         return runtime_get_info(probe.rt, on_info, NULL, NULL, err);
@@ -172,7 +368,19 @@ static enum edge_code start(int argc, char **argv, struct edge_error *err) {
     if (strcmp(what, "top") == 0) {
         return runtime_top(probe.rt, name, on_pids, NULL, NULL, err);
     }
-    return edge_set(err, EDGE_INVALID, "what is '%s'?", what);
+    if (strcmp(what, "module") == 0) {
+        return runtime_inspect_module(probe.rt, name, on_module, NULL, NULL, err);
+    }
+    if (strcmp(what, "stats") == 0) {
+        return runtime_stats(probe.rt, name, on_json, NULL, NULL, err);
+    }
+    if (strcmp(what, "images") == 0) {
+        return runtime_images(probe.rt, on_images, NULL, NULL, err);
+    }
+    if (strcmp(what, "logs") == 0) {
+        return start_logs(name, argc - 4, argv + 4, err);
+    }
+    return start_act(what, name, argc - 4, argv + 4, err);
 }
 
 static enum edge_code run(int argc, char **argv, struct edge_error *err) {

@@ -1,10 +1,23 @@
 set(support ${PROJECT_SOURCE_DIR}/tests/support)
 edge_unit_test(test_runtime LIBS edge_runtime)
+edge_unit_test(test_module_ops LIBS edge_runtime
+               SOURCES ${support}/fake_runtime.c ${support}/fake_loop.c)
 edge_unit_test(test_docker_json LIBS edge_runtime)
 edge_unit_test(test_docker LIBS edge_runtime
                SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
+edge_unit_test(test_docker_modules_json LIBS edge_runtime)
+edge_unit_test(test_docker_modules LIBS edge_runtime
+               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
 edge_unit_test(test_docker_events LIBS edge_runtime
                SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
+edge_unit_test(test_docker_version LIBS edge_runtime)
+foreach(part control owned logs pull network images)
+  edge_unit_test(test_docker_${part} LIBS edge_runtime
+                 SOURCES docker_world.c ${support}/fake_transport.c ${support}/fake_loop.c)
+endforeach()
+foreach(part answer details images_json network_json pull_json text)
+  edge_unit_test(test_docker_${part} LIBS edge_runtime)
+endforeach()
 
 # Drives the Engine client from the integration tests.
 add_executable(runtime_probe ${support}/runtime_probe.c)

@@ -5,6 +5,7 @@
  */
 #include "runtime/docker.h"
 
+#include "base/json.h"
 #include "runtime/docker_engine.h"
 #include "support/alloc_fail.h"
 #include "support/fake_loop.h"
@@ -120,11 +121,6 @@ static void on_info(void *data, enum edge_code code, const struct runtime_info *
     }
 }
 
-static void on_removed(void *data, enum edge_code code, const struct edge_error *err) {
-    (void)data;
-    note(code, err);
-}
-
 static struct op inspect(const char *name) {
     struct op op;
     assert_int_equal(runtime_inspect(rt, name, on_containers, NULL, &op, NULL), EDGE_OK);
@@ -135,69 +131,6 @@ static void negotiate(const char *version) {
     assert_string_equal(fake_transport_url(0), "GET http://localhost/version");
     assert_int_equal(fake_transport_timeout_ms(0), DOCKER_VERSION_TIMEOUT_MS);
     fake_transport_answer(0, 200, version);
-}
-
-static enum edge_code choose(const char *api, const char *min, char *chosen) {
-    struct docker_version v = {0};
-    snprintf(v.api, sizeof(v.api), "%s", api);
-    snprintf(v.min, sizeof(v.min), "%s", min);
-    return docker_engine_choose(&v, chosen, NULL);
-}
-
-static void test_choice(void **state) {
-    static const struct {
-        const char *api, *min, *chosen;
-        enum edge_code code;
-    } rows[] = {
-        {"1.41", "1.12", "1.41", EDGE_OK},      /* Engine 20.10 */
-        {"1.43", "1.12", "1.43", EDGE_OK},      /* Engine 24 */
-        {"1.52", "1.44", "1.52", EDGE_OK},      /* Engine 29.0 */
-        {"1.60", "1.44", "1.52", EDGE_OK},      /* newer than we */
-        {"1.41", "1.24", "1.41", EDGE_OK},      /* Podman 4 */
-        {"1.24", "1.24", "1.24", EDGE_OK},      /* our floor */
-        {"1.24", "", "1.24", EDGE_OK},          /* says no minimum */
-        {"1.9", "1.1", "", EDGE_UNSUPPORTED},   /* less than 1.24 by number, more by text */
-        {"1.23", "1.12", "", EDGE_UNSUPPORTED}, /* too old */
-        {"1.70", "1.53", "", EDGE_UNSUPPORTED}, /* too new */
-        {"2.0", "1.40", "1.52", EDGE_OK},       /* a major version that keeps ours */
-        {"2.0", "2.0", "", EDGE_UNSUPPORTED},   /* one that does not */
-        {"1.100", "1.44", "1.52", EDGE_OK},     /* numbers, not text */
-        {"1", "1.12", "", EDGE_PROTO},          {"1.4x", "1.12", "", EDGE_PROTO},
-        {".41", "1.12", "", EDGE_PROTO},        {"1.41.0", "", "", EDGE_PROTO},
-        {"1.41", "latest", "", EDGE_PROTO},     {"1.99999", "", "", EDGE_PROTO},
-        {"-1.41", "", "", EDGE_PROTO},
-    };
-    (void)state;
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        char chosen[DOCKER_VERSION_LEN] = "";
-        enum edge_code code = choose(rows[i].api, rows[i].min, chosen);
-        if (code != rows[i].code || strcmp(chosen, rows[i].chosen) != 0) {
-            fail_msg("%s, %s: %d '%s'", rows[i].api, rows[i].min, (int)code, chosen);
-        }
-    }
-}
-
-static void test_remove(void **state) {
-    static const struct {
-        int status;
-        enum edge_code code;
-    } rows[] = {
-        {204, EDGE_OK},      {404, EDGE_OK},     {409, EDGE_CONFLICT},
-        {400, EDGE_INVALID}, {500, EDGE_REMOTE},
-    };
-    (void)state;
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        assert_int_equal(runtime_remove(rt, ID_A, on_removed, NULL, NULL, NULL), EDGE_OK);
-        if (i == 0) {
-            negotiate(V141);
-        }
-        assert_string_equal(fake_transport_url(0),
-                            "DELETE http://localhost/v1.41/containers/" ID_A "?v=false&force=true");
-        fake_transport_answer(0, rows[i].status, rows[i].code == EDGE_OK ? "" : "{}");
-        assert_int_equal(got.calls, i + 1);
-        assert_int_equal(got.code, rows[i].code);
-    }
-    assert_int_equal(runtime_remove(rt, "../info", on_removed, NULL, NULL, NULL), EDGE_INVALID);
 }
 
 static void test_calls_wait_for_one_negotiation(void **state) {
@@ -499,6 +432,59 @@ static void test_transport_refuses(void **state) {
     assert_int_equal(got.calls, 2);
 }
 
+static void on_module(void *data, enum edge_code code, const struct runtime_module *list,
+                      size_t cnt, const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+    got.cnt = cnt;
+    assert_true(cnt == 0 || json_is_object(list->labels));
+}
+
+static void test_inspect_module(void **state) {
+    (void)state;
+    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    negotiate(V141);
+    assert_string_equal(fake_transport_url(0),
+                        "GET http://localhost/v1.41/containers/a/json?size=false");
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_OK);
+    assert_int_equal(got.cnt, 1);
+    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 404, "{}");
+    assert_int_equal(got.code, EDGE_NOT_FOUND);
+    assert_int_equal(got.cnt, 0);
+}
+
+static void on_json(void *data, enum edge_code code, struct slice json,
+                    const struct edge_error *err) {
+    (void)data;
+    note(code, err);
+    got.cnt = json.len;
+}
+
+static void test_stats(void **state) {
+    static const struct {
+        int status;
+        const char *body;
+        enum edge_code code;
+    } rows[] = {
+        {200, "{\"read\":1}", EDGE_OK}, {200, "", EDGE_CONFLICT},    {200, "[]", EDGE_PROTO},
+        {200, "{", EDGE_PARSE},         {404, "{}", EDGE_NOT_FOUND},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(runtime_stats(rt, "a", on_json, NULL, NULL, NULL), EDGE_OK);
+        if (i == 0) {
+            negotiate(V141);
+        }
+        assert_string_equal(fake_transport_url(0),
+                            "GET http://localhost/v1.41/containers/a/stats?stream=false");
+        fake_transport_answer(0, rows[i].status, rows[i].body);
+        assert_int_equal(got.code, rows[i].code);
+        assert_int_equal(got.cnt, rows[i].code == EDGE_OK ? strlen(rows[i].body) : 0);
+    }
+}
+
 static void unreachable(const char *path, enum edge_code code, const char *hint) {
     struct runtime *own;
     got.closed = false;
@@ -578,9 +564,7 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_choice),
         TEST(test_calls_wait_for_one_negotiation),
-        TEST(test_remove),
         TEST(test_list),
         TEST(test_top_of_docker),
         TEST(test_top_of_podman),
@@ -595,6 +579,8 @@ int main(void) {
         TEST(test_close_in_flight),
         TEST(test_too_many_calls),
         TEST(test_transport_refuses),
+        TEST(test_inspect_module),
+        TEST(test_stats),
         TEST(test_unreachable_says_what_to_do),
         TEST(test_out_of_memory),
     };

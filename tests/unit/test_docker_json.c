@@ -429,21 +429,41 @@ static void test_out_of_memory(void **state) {
     assert_true(alloc_fail_torture(read_all, NULL) > 20);
 }
 
+static void test_stop_timeout(void **state) {
+    static const struct {
+        const char *member;
+        enum edge_code code;
+        int32_t timeout_s;
+    } rows[] = {
+        {"", EDGE_OK, RUNTIME_STOP_ENGINE_S},
+        {",\"StopTimeout\":null", EDGE_OK, RUNTIME_STOP_ENGINE_S},
+        {",\"StopTimeout\":0", EDGE_OK, 0},
+        {",\"StopTimeout\":90", EDGE_OK, 90},
+        {",\"StopTimeout\":-1", EDGE_OK, RUNTIME_STOP_MAX_S},
+        {",\"StopTimeout\":9999999999", EDGE_OK, RUNTIME_STOP_MAX_S},
+        {",\"StopTimeout\":\"5\"", EDGE_PROTO, 0},
+    };
+    char text[512];
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        struct runtime_container c = {0};
+        snprintf(text, sizeof(text),
+                 "{\"Id\":\"%064d\",\"Name\":\"/a\",\"Config\":{\"Labels\":{}%s},\"State\":{}}", 0,
+                 rows[i].member);
+        assert_int_equal(docker_json_container(slice_str(text), &c, NULL), rows[i].code);
+        assert_int_equal(c.stop_timeout_s, rows[i].timeout_s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version),
-        cmocka_unit_test(test_container),
-        cmocka_unit_test(test_owner_label_exactly),
-        cmocka_unit_test(test_container_names),
-        cmocka_unit_test(test_bad_containers),
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_list),
-        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_top),
-        cmocka_unit_test(test_bad_tops),
-        cmocka_unit_test(test_info),
-        cmocka_unit_test(test_events),
-        cmocka_unit_test(test_message),
+        cmocka_unit_test(test_stop_timeout),    cmocka_unit_test(test_version),
+        cmocka_unit_test(test_container),       cmocka_unit_test(test_owner_label_exactly),
+        cmocka_unit_test(test_container_names), cmocka_unit_test(test_bad_containers),
+        cmocka_unit_test(test_truncated),       cmocka_unit_test(test_list),
+        cmocka_unit_test(test_too_many),        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_bad_tops),        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_events),          cmocka_unit_test(test_message),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Versions are compared by number: "1.9" is older than "1.24".
+ */
+#include "runtime/docker_version.h"
+
+#include "base/log.h"
+#include "runtime/docker.h"
+
+#include <string.h>
+
+static bool parse_version(const char *text, uint64_t *ret) {
+    struct slice major, minor;
+    uint64_t a, b;
+    if (!slice_cut(slice_str(text), '.', &major, &minor) || !slice_parse_u64(major, 9999, &a) ||
+        !slice_parse_u64(minor, 9999, &b)) {
+        return false;
+    }
+    *ret = a * 10000 + b;
+    return true;
+}
+
+enum edge_code docker_version_choose(const struct docker_version *theirs,
+                                     char ret_version[DOCKER_VERSION_LEN], struct edge_error *err) {
+    uint64_t our_min = 0, our_max = 0, their_min = 0, their_max = 0;
+
+    if (!parse_version(DOCKER_API_MIN, &our_min) || !parse_version(DOCKER_API_MAX, &our_max)) {
+        return edge_set(err, EDGE_INTERNAL, "our API versions are malformed");
+    }
+    if (!parse_version(theirs->api, &their_max) ||
+        (theirs->min[0] && !parse_version(theirs->min, &their_min))) {
+        return edge_set(err, EDGE_PROTO, "the container engine told a malformed API version %s",
+                        log_quote_str(theirs->api));
+    }
+    uint64_t best = their_max < our_max ? their_max : our_max;
+    if (best < our_min || best < their_min) {
+        return edge_set(err, EDGE_UNSUPPORTED,
+                        "the container engine speaks API %s to %s, this daemon " DOCKER_API_MIN
+                        " to " DOCKER_API_MAX,
+                        theirs->min[0] ? theirs->min : "?", theirs->api);
+    }
+    const char *chosen = best == our_max ? DOCKER_API_MAX : theirs->api;
+    memcpy(ret_version, chosen, strlen(chosen) + 1);
+    return EDGE_OK;
+}

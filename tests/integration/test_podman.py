@@ -1,0 +1,121 @@
+"""The daemon's Engine client on Podman's socket."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+
+from support import process
+from support.engine import IMAGE, OURS, Engine
+from support.podman import Podman
+from support.probe import Watch, probe
+from support.registry import Registry, credentials
+
+BODY = json.dumps({
+    "Image": IMAGE,
+    "Cmd": ["/bin/sh", "-c", "echo one; echo two >&2; trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+    "Labels": OURS,
+    "Env": ["K=V"],
+    "HostConfig": {"NetworkMode": "none"},
+})
+
+
+@pytest.fixture
+def registry(work_dir: Path) -> Iterator[Registry]:
+    """A registry with a password."""
+    one = Registry(work_dir / "registry", True)
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def podman(work_dir: Path, registry: Registry) -> Iterator[Podman]:
+    """A running Podman with the image support.engine.IMAGE."""
+    one = Podman(work_dir / "podman", registry.host)
+    one.start()
+    try:
+        one.load_image()
+        yield one
+    finally:
+        one.close()
+
+
+def act(podman: Podman, *what: str) -> dict[str, Any]:
+    """The last answer of one run."""
+    return probe(podman.socket, *what)[-1]
+
+
+def test_life_of_a_module(podman: Podman) -> None:
+    assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
+    assert act(podman, "create", "mod-a", BODY)["code"] == "conflict"
+    assert act(podman, "create", "mod-b", BODY.replace(IMAGE, "127.0.0.1:1/none:1"))["code"] == "not_found"
+    with Watch(podman.socket) as watch:
+        watch.expect("connected", "")
+        for _ in range(2):
+            assert act(podman, "start", "mod-a")["code"] == "ok"
+        module = act(podman, "module", "mod-a")
+        assert module["state"] == "running" and module["labels"] == OURS and "K=V" in module["env"]
+        watch.expect("started", module["id"])
+        (listed,) = act(podman, "list")["containers"]
+        assert (listed["name"], listed["owned"], listed["running"]) == ("mod-a", True, True)
+        pid = act(podman, "inspect", "mod-a")["containers"][0]["pid"]
+        assert pid in act(podman, "top", "mod-a")["pids"]
+        process.wait_until(lambda: act(podman, "logs", "mod-a")["bytes"] == 24, "the module has written")
+        frames = b"".join(base64.b64decode(a["data"]) for a in probe(podman.socket, "logs", "mod-a") if "data" in a)
+        assert frames == b"\1\0\0\0\0\0\0\4one\n" + b"\2\0\0\0\0\0\0\4two\n"
+        assert "cpu_stats" in json.loads(act(podman, "stats", "mod-a")["json"])
+        assert act(podman, "restart", "mod-a")["code"] == "ok"
+        assert act(podman, "inspect", "mod-a")["containers"][0]["pid"] not in (0, pid)
+        for _ in range(2):
+            assert act(podman, "stop", "mod-a", "5")["code"] == "ok"
+        assert act(podman, "stats", "mod-a")["code"] == "conflict"
+        assert act(podman, "image-remove", IMAGE)["code"] == "conflict"
+        assert act(podman, "remove", "mod-a")["code"] == "ok"
+    for what in ("start", "stop", "restart", "remove", "module", "logs"):
+        assert act(podman, what, "mod-a")["code"] == "not_found", what
+
+
+def test_image_as_it_was_asked_for(podman: Podman) -> None:
+    body = json.loads(BODY)
+    body["Labels"] = {**OURS, "net.azure-devices.edge.original-image": IMAGE}
+    assert act(podman, "create", "mod-a", json.dumps(body))["code"] == "ok"
+    assert act(podman, "create", "mod-b", BODY)["code"] == "ok"
+    images = {m["name"]: m["image"] for m in act(podman, "modules")["modules"]}
+    assert images["mod-a"] == IMAGE != images["mod-b"]
+    assert act(podman, "module", "mod-a")["image"] == IMAGE
+
+
+def test_others_are_left_alone(podman: Podman) -> None:
+    other = podman.run("other")
+    for what in ("start", "stop", "restart", "remove", "logs", "module"):
+        assert act(podman, what, "other")["code"] == "not_found"
+    assert podman.call("GET", f"/containers/{other.id}/json")["State"]["Running"]
+
+
+def test_pull_with_a_password(podman: Podman, registry: Registry, engine: Engine) -> None:
+    name = registry.push(engine, IMAGE, "secret/module", "1", "latest")
+    for wrong in ((), (credentials(password="wrong"),)):
+        assert act(podman, "pull", f"{name}:1", *wrong)["code"] == "denied"
+    assert act(podman, "pull", name, credentials())["code"] == "ok"
+    tags = {tag for image in act(podman, "images")["images"] for tag in image.get("tags") or []}
+    assert f"{name}:latest" in tags and f"{name}:1" not in tags
+    assert act(podman, "pull", f"{name}:2", credentials())["code"] == "not_found"
+    assert act(podman, "image-remove", f"{name}:latest")["code"] == "ok"
+    assert act(podman, "image-remove", f"{name}:latest")["code"] == "ok"
+
+
+def test_service_restarts(podman: Podman) -> None:
+    """Modules outlive it, and it is found again."""
+    assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
+    assert act(podman, "start", "mod-a")["code"] == "ok"
+    podman.stop()
+    assert act(podman, "module", "mod-a")["code"] == "network"
+    podman.start()
+    time.sleep(0.1)
+    assert act(podman, "module", "mod-a")["state"] == "running"

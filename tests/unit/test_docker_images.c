@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include "runtime/docker_images.h"
+
+#include "base/json.h"
+#include "docker_world.h"
+#include "support/alloc_fail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static struct docker_world *const w = &docker_world;
+static size_t image_cnt;
+
+static void on_images(void *data, enum edge_code code, const struct runtime_image *list, size_t cnt,
+                      const struct edge_error *err) {
+    docker_world_done(data, code, err);
+    image_cnt = cnt;
+    if (cnt > 0 && list[0].tags != NULL) {
+        assert_true(slice_to_array(json_str(json_first(list[0].tags)), w->text, sizeof(w->text)));
+    }
+}
+
+static void test_list(void **state) {
+    (void)state;
+    assert_int_equal(runtime_images(w->rt, on_images, NULL, NULL, NULL), EDGE_OK);
+    assert_string_equal(fake_transport_url(0), "GET http://localhost/v1.41/images/json");
+    fake_transport_answer(0, 200, "[{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}]");
+    assert_int_equal(w->code, EDGE_OK);
+    assert_int_equal(image_cnt, 1);
+    assert_string_equal(w->text, "a:1");
+    assert_int_equal(runtime_images(w->rt, on_images, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, "{}");
+    assert_int_equal(w->code, EDGE_PROTO);
+    assert_int_equal(image_cnt, 0);
+}
+
+static void test_remove(void **state) {
+    static const struct {
+        int status;
+        enum edge_code code;
+    } rows[] = {{200, EDGE_OK}, {404, EDGE_OK}, {409, EDGE_CONFLICT}, {500, EDGE_REMOTE}};
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(runtime_image_remove(w->rt, "localhost:5000/a/b:1", docker_world_done,
+                                              NULL, NULL, NULL),
+                         EDGE_OK);
+        assert_string_equal(fake_transport_url(0),
+                            "DELETE http://localhost/v1.41/images/localhost:5000/a/b:1"
+                            "?force=false&noprune=false");
+        fake_transport_answer(0, rows[i].status, "{}");
+        assert_int_equal(w->calls, i + 1);
+        assert_int_equal(w->code, rows[i].code);
+    }
+}
+
+static enum edge_code one_round(void *data) {
+    struct edge_error err = {0};
+    (void)data;
+    enum edge_code code = docker_world_open(&err);
+    if (code != EDGE_OK) {
+        return code;
+    }
+    code = runtime_images(w->rt, on_images, NULL, NULL, &err);
+    if (code == EDGE_OK) {
+        fake_transport_answer(0, 200, "[{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}]");
+        code = w->code;
+    }
+    docker_world_close();
+    return code;
+}
+
+static void test_out_of_memory(void **state) {
+    (void)state;
+    docker_world_close();
+    assert_true(alloc_fail_torture(one_round, NULL) > 10);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        DOCKER_WORLD_TEST(test_list),
+        DOCKER_WORLD_TEST(test_remove),
+        DOCKER_WORLD_TEST(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
