@@ -27,7 +27,7 @@ bool api_require_identity(struct http_exchange *x) {
     return false;
 }
 
-struct api_pending *api_pending_new(struct http_exchange *x) {
+struct api_pending *api_pending_new(struct http_exchange *x, const void *about) {
     struct api_pending *p = malloc(sizeof(*p));
     if (p == NULL) {
         http_reply_error(x, 500, "Out of memory");
@@ -35,6 +35,7 @@ struct api_pending *api_pending_new(struct http_exchange *x) {
     }
     p->server = http_exchange_server(x);
     p->exchange = http_exchange_handle(x);
+    p->about = about;
     return p;
 }
 

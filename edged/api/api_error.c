@@ -61,7 +61,7 @@ static const char *public_reason(enum edge_code code) {
         return "the key store did not answer in time";
     case EDGE_HSM:
     case EDGE_DENIED:
-        return "the key store is not available";
+        return "the key store is not available, 'iotedge status' tells the operator why";
     case EDGE_CANCELED:
         return "the daemon is stopping";
     default:
@@ -112,6 +112,27 @@ static struct edge_error of_key_store(const struct edge_error *err) {
 void api_error_key_store(struct http_exchange *x, const char *operation,
                          const struct edge_error *err) {
     struct edge_error own = of_key_store(err);
+    api_error_workload(x, operation, &own);
+}
+
+void api_error_pki(struct http_exchange *x, const char *operation, const struct edge_error *err) {
+    struct edge_error own = of_key_store(err);
+    switch (own.code) {
+    case EDGE_RETRY:
+        answer(x, own.code, operation, edge_error_text(err));
+        return;
+    case EDGE_CONFIG:
+        log_warn("%s for module %s: %s", operation, log_quote(http_exchange_param(x, 0)),
+                 edge_error_text(err));
+        answer(x, EDGE_RETRY, operation,
+               "the certificates that this device is configured with cannot be used");
+        return;
+    case EDGE_RANGE:
+        own.code = EDGE_INVALID;
+        break;
+    default:
+        break;
+    }
     api_error_workload(x, operation, &own);
 }
 

@@ -23,6 +23,10 @@ void api_error_workload(struct http_exchange *x, const char *operation,
 void api_error_key_store(struct http_exchange *x, const char *operation,
                          const struct edge_error *err);
 
+/* The same for a certificate or a trust bundle. 503 also while the clock is not right, which the
+ * caller is told, and while the operator's files cannot be used. */
+void api_error_pki(struct http_exchange *x, const char *operation, const struct edge_error *err);
+
 /* Answers a management caller: operation, then the error's text. */
 void api_error_mgmt(struct http_exchange *x, const char *operation, const struct edge_error *err);
 

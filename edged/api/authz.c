@@ -53,6 +53,10 @@ void authz_set_proc_take(struct authz *a, int proc_fd) {
     a->proc_fd = proc_fd;
 }
 
+void authz_narrow_control(struct authz *a) {
+    a->control_narrowed = true;
+}
+
 void authz_free(struct authz *a) {
     if (a == NULL) {
         return;
@@ -112,7 +116,7 @@ uint64_t authz_group(void *data, const struct http_peer *peer) {
  * modules may carry there, all of them. */
 static bool expected_name(enum http_policy policy, struct slice module,
                           char ret[RUNTIME_NAME_MAX + 1]) {
-    if (policy == HTTP_POLICY_EDGE_AGENT) {
+    if (policy != HTTP_POLICY_CALLER) {
         module = SLICE_LIT(EDGE_AGENT);
     }
     while (slice_starts_with(module, "$")) {
@@ -180,17 +184,39 @@ static void settle_by_process(struct authz *a, struct http_exchange *x, const ch
 }
 
 /* Not remembered with the connection: these requests are rare. */
-static void authorize_host(const struct authz *a, struct http_exchange *x) {
-    struct edge_error err = {0};
+static enum edge_code check_host(const struct authz *a, struct http_exchange *x,
+                                 struct edge_error *err) {
     const struct authz_self self = {.uid = geteuid(), .gid = getegid()};
-
     if (http_exchange_listener_module(x) != NULL) {
-        authz_verdict_refuse(x, AUTHZ_HOST, "it came through the socket of a module");
-    } else if (authz_host_check(a->proc_fd, http_exchange_peer(x), &self, &err) != EDGE_OK) {
+        return edge_set(err, EDGE_DENIED, "it came through the socket of a module");
+    }
+    return authz_host_check(a->proc_fd, http_exchange_peer(x), &self, err);
+}
+
+static void authorize_host(const struct authz *a, struct http_exchange *x,
+                           enum http_policy policy) {
+    const struct authz_self self = {.uid = geteuid(), .gid = getegid()};
+    struct edge_error err = {0};
+    if (check_host(a, x, &err) != EDGE_OK) {
         authz_verdict_refuse(x, AUTHZ_HOST, edge_error_text(&err));
+    } else if (policy == HTTP_POLICY_OWNER && !authz_host_is_owner(http_exchange_peer(x), &self)) {
+        authz_verdict_not_owner(x, AUTHZ_HOST);
     } else {
         http_exchange_allow(x, slice_str(AUTHZ_HOST));
     }
+}
+
+/* True when it is settled; otherwise the caller must be edgeAgent. */
+static bool settle_control(const struct authz *a, struct http_exchange *x) {
+    if (!a->control_narrowed) {
+        http_exchange_allow(x, SLICE_LIT(""));
+        return true;
+    }
+    if (check_host(a, x, NULL) == EDGE_OK) {
+        http_exchange_allow(x, slice_str(AUTHZ_HOST));
+        return true;
+    }
+    return false;
 }
 
 void authz_authorize(void *data, struct http_exchange *x, enum http_policy policy,
@@ -199,8 +225,11 @@ void authz_authorize(void *data, struct http_exchange *x, enum http_policy polic
     const char *socket_of = http_exchange_listener_module(x);
     char expected[RUNTIME_NAME_MAX + 1];
 
-    if (policy == HTTP_POLICY_HOST) {
-        authorize_host(a, x);
+    if (policy == HTTP_POLICY_HOST || policy == HTTP_POLICY_OWNER) {
+        authorize_host(a, x, policy);
+        return;
+    }
+    if (policy == HTTP_POLICY_CONTROL && settle_control(a, x)) {
         return;
     }
     if (!expected_name(policy, module, expected)) {

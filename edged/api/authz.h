@@ -11,8 +11,9 @@
  * is remembered with the connection: it belongs to the process that called connect(2), whoever uses
  * the descriptor afterwards.
  *
- * An operator's routes (HTTP_POLICY_HOST) are decided in authz_host.h, from the kernel's word
- * alone.
+ * An operator's routes (HTTP_POLICY_HOST, HTTP_POLICY_OWNER) are decided in authz_host.h, from the
+ * kernel's word alone; where HTTP_POLICY_CONTROL is narrowed, an operator is let in by that, and
+ * anybody else must be edgeAgent.
  *
  * Container facts (id to name and label) are cached until an Engine event voids them. An id is
  * never given to another container and labels never change, so only a rename can make a fact false;
@@ -40,6 +41,9 @@ enum edge_code authz_new(struct loop *l, struct runtime *rt, struct authz **ret,
 /* Questions in flight are cancelled and their exchanges left unanswered: drain the servers first.
  * NULL allowed. */
 void authz_free(struct authz *a);
+
+/* Narrows HTTP_POLICY_CONTROL to edgeAgent and operators; without, it lets everybody in unseen. */
+void authz_narrow_control(struct authz *a);
 
 /* For http_service.authorize, with the authz object as data. */
 void authz_authorize(void *data, struct http_exchange *x, enum http_policy policy,

@@ -20,6 +20,7 @@ struct authz {
     int proc_fd;
     uint64_t epoch; /* counts events that void what was learnt */
     bool lost;      /* no events come */
+    bool control_narrowed;
     struct authz_memory memory;
     struct list lookups;  /* inspections in flight */
     struct list listings; /* process lists in flight */

@@ -59,6 +59,10 @@ bool authz_host_has_group(struct slice status, gid_t gid) {
     return false;
 }
 
+bool authz_host_is_owner(const struct http_peer *peer, const struct authz_self *self) {
+    return peer->uid == 0 || peer->uid == self->uid;
+}
+
 /* One number for each namespace from the reader's down to the process's own. */
 bool authz_host_shares_pids(struct slice status) {
     struct slice rest;
@@ -122,7 +126,7 @@ enum edge_code authz_host_check(int proc_fd, const struct http_peer *peer,
         return code;
     }
     const struct slice status = slice_make(text, len);
-    if (peer->uid != 0 && peer->uid != self->uid && peer->gid != self->gid &&
+    if (!authz_host_is_owner(peer, self) && peer->gid != self->gid &&
         !authz_host_has_group(status, self->gid)) {
         return edge_set(err, EDGE_DENIED,
                         "user %u is neither root nor this daemon's user (%u) nor a member of its "

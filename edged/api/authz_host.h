@@ -31,6 +31,10 @@ enum edge_code authz_host_check(int proc_fd, const struct http_peer *peer,
                                 const struct authz_self *self,
                                 struct edge_error *err) EDGE_NODISCARD;
 
+/* Pure: whether it is root or the daemon's user: what can undo the protection of the store is not
+ * for the whole group. */
+bool authz_host_is_owner(const struct http_peer *peer, const struct authz_self *self);
+
 /* Pure: whether the Groups: line of a /proc/PID/status text names gid. */
 bool authz_host_has_group(struct slice status, gid_t gid);
 

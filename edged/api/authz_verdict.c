@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define DENIED_MESSAGE "Module not found"
+#define OWNER_MESSAGE  "Only root and the daemon's own user may do this"
 #define ENGINE_MESSAGE                                                                             \
     "An error occurred while authorizing the HTTP request: the container engine did not answer"
 #define BUSY_MESSAGE                                                                               \
@@ -27,6 +28,10 @@ static void deny(struct http_exchange *x, int status, const char *message, const
 
 void authz_verdict_refuse(struct http_exchange *x, const char *expected, const char *reason) {
     deny(x, 404, DENIED_MESSAGE, expected, reason);
+}
+
+void authz_verdict_not_owner(struct http_exchange *x, const char *expected) {
+    deny(x, 403, OWNER_MESSAGE, expected, "it is neither root nor this daemon's user");
 }
 
 void authz_verdict_busy(struct http_exchange *x, const char *expected, const char *reason) {

@@ -26,6 +26,9 @@ void authz_verdict_allow(struct http_exchange *x, const char *name, uint64_t epo
 /* 404; expected and reason go to the log. */
 void authz_verdict_refuse(struct http_exchange *x, const char *expected, const char *reason);
 
+/* 403: an operator, but this is for root and the daemon's own user. */
+void authz_verdict_not_owner(struct http_exchange *x, const char *expected);
+
 /* 503: too much is being asked. */
 void authz_verdict_busy(struct http_exchange *x, const char *expected, const char *reason);
 

@@ -112,7 +112,7 @@ static struct hub_job *job_new(struct http_exchange *x, enum shape shape, const 
         http_reply_error(x, 500, "Out of memory");
         return NULL;
     }
-    job->pending = api_pending_new(x);
+    job->pending = api_pending_new(x, NULL);
     if (job->pending == NULL) {
         free(job);
         return NULL;

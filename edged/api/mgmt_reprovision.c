@@ -65,7 +65,7 @@ static void on_preview(void *data, const struct provisioning_preview *p) {
 
 static void preview(struct http_exchange *x) {
     struct edge_error err;
-    struct api_pending *pending = api_pending_new(x);
+    struct api_pending *pending = api_pending_new(x, NULL);
     if (pending == NULL) {
         return;
     }

@@ -110,7 +110,7 @@ static void mint(struct http_exchange *x, struct token_job *job) {
         .audience = slice_str(job->resource),
         .expiry_wall_s = job->expiry_wall_s,
     };
-    job->pending = api_pending_new(x);
+    job->pending = api_pending_new(x, NULL);
     if (job->pending == NULL) {
         free(job);
         return;

@@ -70,7 +70,7 @@ static void sign_cold(struct http_exchange *x, const struct module_key_id *id, s
         http_reply_error(x, 500, "Out of memory");
         return;
     }
-    job->pending = api_pending_new(x);
+    job->pending = api_pending_new(x, NULL);
     if (job->pending == NULL) {
         free(job);
         return;

@@ -11,7 +11,7 @@
 
 void http_conn_init(struct http_conn *c) {
     memset(c, 0, sizeof(*c));
-    buf_init(&c->in, HTTP_HEAD_MAX);
+    buf_init_sensitive(&c->in, HTTP_HEAD_MAX); /* the beginning of a body comes along */
     buf_init(&c->body, HTTP_BODY_DEFAULT_MAX);
     buf_init_sensitive(&c->held, HTTP_HELD_MAX);
     buf_init(&c->out, HTTP_STREAM_MAX);
@@ -166,7 +166,7 @@ static bool skip_line(struct http_conn *c) {
 
 static enum http_conn_event on_head_end(struct http_conn *c, size_t len) {
     const char *reason = NULL;
-    c->in.len = len;
+    buf_truncate(&c->in, len);
     int status = http_head_parse(c->in.data, len, &c->head, &reason);
     if (status != 0) {
         c->head = (struct http_head){0};

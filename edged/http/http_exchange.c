@@ -175,7 +175,8 @@ static void ask_authorizer(struct http_exchange *x) {
     uint64_t id = x->id;
     if (x->match.route->policy == HTTP_POLICY_CALLER) {
         module = http_exchange_param(x, 0);
-    } else if (x->match.route->policy == HTTP_POLICY_HOST) {
+    } else if (x->match.route->policy == HTTP_POLICY_HOST ||
+               x->match.route->policy == HTTP_POLICY_OWNER) {
         module = SLICE_LIT("");
     }
     log_set_request(id);

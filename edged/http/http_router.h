@@ -27,7 +27,10 @@ enum http_policy {
     HTTP_POLICY_ANONYMOUS,  /* anybody who can open the socket */
     HTTP_POLICY_CALLER,     /* the module named by the first path parameter, and nobody else */
     HTTP_POLICY_EDGE_AGENT, /* the edgeAgent container */
+    HTTP_POLICY_CONTROL,    /* anybody who can open the socket, unless the authorizer is told to be
+                               stricter: then edgeAgent and operators */
     HTTP_POLICY_HOST,       /* an operator's process on the host: root, our user or our group */
+    HTTP_POLICY_OWNER,      /* the same, but root or our user only */
 };
 
 enum {

@@ -14,6 +14,7 @@ struct http_exchange {
     void *context;
     struct slice body;
     struct slice params[2];
+    struct slice target;
     bool gone;
     bool detached;
     struct op op;
@@ -21,6 +22,10 @@ struct http_exchange {
     int status;
     unsigned retry_after_s;
     bool sensitive;
+    bool streaming, slow;
+    void (*on_writable)(void *data);
+    void (*on_gone)(void *data);
+    void *stream_data;
     char text[ANSWER_MAX + 1];
 };
 
@@ -42,8 +47,16 @@ void fake_exchange_set_params(const char *first, const char *second) {
     x.params[1] = slice_str(second);
 }
 
+void fake_exchange_set_target(const char *target) {
+    x.target = slice_str(target);
+}
+
 void fake_exchange_leave(void) {
     x.gone = true;
+    if (x.streaming) {
+        x.streaming = false;
+        x.on_gone(x.stream_data);
+    }
 }
 
 unsigned fake_exchange_answers(void) {
@@ -74,6 +87,19 @@ bool fake_exchange_was_sensitive(void) {
     return x.sensitive;
 }
 
+bool fake_exchange_is_streaming(void) {
+    return x.streaming;
+}
+
+void fake_exchange_set_slow(bool slow) {
+    x.slow = slow;
+}
+
+void fake_exchange_drain(void) {
+    x.slow = false;
+    x.on_writable(x.stream_data);
+}
+
 void fake_exchange_end(void) {
     assert(x.answers == (x.gone ? 0 : 1));
 }
@@ -92,6 +118,10 @@ struct slice http_exchange_param(const struct http_exchange *e, size_t index) {
     return e->params[index];
 }
 
+struct slice http_exchange_target(const struct http_exchange *e) {
+    return e->target;
+}
+
 struct slice http_exchange_body(const struct http_exchange *e) {
     return e->body;
 }
@@ -103,7 +133,7 @@ struct op http_exchange_handle(const struct http_exchange *e) {
 
 struct http_exchange *http_exchange_from(struct http_server *s, struct op h) {
     assert((void *)s == (void *)&x && h.index == handle.index);
-    return x.gone || x.answers > 0 ? NULL : &x;
+    return x.gone || x.streaming || x.answers > 0 ? NULL : &x;
 }
 
 void http_exchange_set_op(struct http_exchange *e, struct op op) {
@@ -144,4 +174,27 @@ void http_reply_busy(struct http_exchange *e, int status, unsigned retry_after_s
 
 void http_reply_empty(struct http_exchange *e, int status) {
     answered(e, status, NULL, 0);
+}
+
+void http_reply_stream_begin(struct http_exchange *e, int status, const char *content_type,
+                             void (*on_writable)(void *data), void (*on_gone)(void *data),
+                             void *data) {
+    assert(!e->gone && e->answers == 0 && !e->streaming && content_type == NULL);
+    e->status = status;
+    e->streaming = true;
+    e->on_writable = on_writable;
+    e->on_gone = on_gone;
+    e->stream_data = data;
+}
+
+bool http_reply_stream_write(struct http_exchange *e, struct slice bytes) {
+    assert(e->streaming);
+    strncat(e->text, bytes.ptr, bytes.len);
+    return !e->slow;
+}
+
+void http_reply_stream_end(struct http_exchange *e) {
+    assert(e->streaming);
+    e->streaming = false;
+    e->answers++;
 }

@@ -85,6 +85,29 @@ static void test_key_store_speaks_of_itself(void **unused) {
     fake_exchange_end();
 }
 
+/* What heals by itself is 503, what the request is to blame for 400, and our insides stay ours. */
+static void test_certificates(void **unused) {
+    (void)unused;
+    static const struct {
+        enum edge_code code;
+        int status;
+        bool is_told;
+    } cases[] = {
+        {EDGE_INVALID, 400, true},   {EDGE_RANGE, 400, true},  {EDGE_RETRY, 503, true},
+        {EDGE_CONFIG, 503, false},   {EDGE_HSM, 503, false},   {EDGE_NOT_FOUND, 503, false},
+        {EDGE_CONFLICT, 503, false}, {EDGE_PARSE, 503, false}, {EDGE_BUSY, 503, false},
+        {EDGE_NOMEM, 500, false},    {EDGE_CRYPTO, 500, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct edge_error err;
+        (void)edge_set(&err, cases[i].code, "DETAIL");
+        api_error_pki(fake_exchange(NULL), "Could not get server cert", &err);
+        assert_int_equal(fake_exchange_status(), cases[i].status);
+        assert_int_equal(fake_exchange_retry_after() > 0, cases[i].status == 503);
+        assert_int_equal(strstr(fake_exchange_text(), "DETAIL") != NULL, cases[i].is_told);
+        fake_exchange_end();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_has_a_sane_status),
@@ -92,6 +115,7 @@ int main(void) {
         cmocka_unit_test(test_manager_is_told_everything),
         cmocka_unit_test(test_throttled_hub_is_passed_on),
         cmocka_unit_test(test_key_store_speaks_of_itself),
+        cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

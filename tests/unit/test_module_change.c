@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a change to its answer: statuses, texts, callers that leave.
+ */
+#include "api/module_change.h"
+
+#include "api/api.h"
+#include "fake_exchange.h"
+#include "support/alloc_fail.h"
+#include "support/fake_loop.h"
+#include "support/fake_runtime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+/* Not asked by these routes; the real one would bring the real loop with it. */
+const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
+    (void)p;
+    return NULL;
+}
+
+static struct fake_runtime *fake;
+static struct api api;
+
+static int setup(void **state) {
+    (void)state;
+    fake_loop_init();
+    fake = fake_runtime_new(fake_loop());
+    memset(&api, 0, sizeof(api));
+    api.loop = fake_loop();
+    api.runtime = fake_runtime_get(fake);
+    assert_int_equal(module_ops_new(fake_loop(), api.runtime, &api.module_ops, NULL), EDGE_OK);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    module_ops_free(api.module_ops);
+    fake_runtime_free(fake);
+    fake_loop_clear();
+    return 0;
+}
+
+static void run(int status, const char *json) {
+    const struct module_order order = {.change = MODULE_START, .name = "m"};
+    struct http_exchange *x = fake_exchange(&api);
+    struct buf body;
+    buf_init(&body, 64);
+    if (json != NULL) {
+        assert_int_equal(buf_append_str(&body, json, NULL), EDGE_OK);
+    }
+    module_change_run(x, &order, "start", status, json != NULL ? &body : NULL);
+    buf_clear(&body);
+}
+
+static void test_answers(void **state) {
+    (void)state;
+    fake_runtime_add(fake, "1", "m", true);
+    run(204, NULL);
+    assert_true(fake_exchange_detached());
+    assert_int_equal(fake_exchange_answers(), 0);
+    fake_runtime_run(fake);
+    assert_int_equal(fake_exchange_status(), 204);
+    assert_string_equal(fake_exchange_text(), "");
+    fake_exchange_end();
+    run(201, "{\"a\":1}");
+    fake_runtime_run(fake);
+    assert_int_equal(fake_exchange_status(), 201);
+    assert_string_equal(fake_exchange_text(), "{\"a\":1}");
+    fake_exchange_end();
+}
+
+static void test_failures(void **state) {
+    static const struct {
+        enum edge_code code;
+        int status;
+    } rows[] = {
+        {EDGE_NOT_FOUND, 404}, {EDGE_CONFLICT, 409}, {EDGE_EXISTS, 409},   {EDGE_INVALID, 400},
+        {EDGE_REMOTE, 500},    {EDGE_DENIED, 500},   {EDGE_NET, 503},      {EDGE_TIMEOUT, 503},
+        {EDGE_BUSY, 503},      {EDGE_PROTO, 500},    {EDGE_CANCELED, 503},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        fake_runtime_fail(fake, rows[i].code);
+        run(201, "{}");
+        fake_runtime_run(fake);
+        assert_int_equal(fake_exchange_status(), rows[i].status);
+        assert_string_equal(fake_exchange_text(),
+                            "Could not start module m\n\tcaused by: failed by the test");
+        fake_exchange_end();
+    }
+    fake_runtime_refuse(fake, EDGE_BUSY);
+    run(204, NULL);
+    assert_int_equal(fake_exchange_status(), 503);
+    fake_exchange_end();
+}
+
+/* The work goes on. */
+static void test_caller_leaves(void **state) {
+    (void)state;
+    fake_runtime_add(fake, "1", "m", true);
+    run(204, NULL);
+    fake_exchange_leave();
+    fake_runtime_run(fake);
+    assert_string_equal(fake_runtime_journal(fake), "start m");
+    fake_runtime_remove(fake, "1");
+    run(204, NULL);
+    fake_exchange_leave();
+    fake_runtime_run(fake);
+    assert_string_equal(fake_runtime_journal(fake), "start m; start m!");
+}
+
+static void test_names(void **state) {
+    static const char *const odd[] = {"",    ".",    "..", "a/b", "$edgeAgent", "%24edgeAgent",
+                                      "a?b", "a\nb", "_a"};
+    char longest[RUNTIME_NAME_MAX + 2];
+    char name[RUNTIME_NAME_MAX + 1];
+    (void)state;
+    memset(longest, 'a', sizeof(longest));
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(odd) + 1; i++) {
+        struct http_exchange *x = fake_exchange(&api);
+        longest[sizeof(longest) - 1] = '\0';
+        fake_exchange_set_params(i < EDGE_ARRAY_LEN(odd) ? odd[i] : longest, NULL);
+        assert_false(module_change_name(x, "stop", name));
+        assert_int_equal(fake_exchange_status(), 404);
+        assert_string_equal(fake_exchange_text(), "Could not stop module\n\tcaused by: no module "
+                                                  "can have the name in the path");
+        fake_exchange_end();
+    }
+    longest[RUNTIME_NAME_MAX] = '\0';
+    struct http_exchange *x = fake_exchange(&api);
+    fake_exchange_set_params(longest, NULL);
+    assert_true(module_change_name(x, "stop", name));
+    assert_string_equal(name, longest);
+}
+
+static enum edge_code one_round(void *data) {
+    (void)data;
+    run(204, NULL);
+    int status = fake_exchange_status();
+    assert_int_equal(fake_exchange_answers(), 1);
+    return status == 503 ? EDGE_OK : EDGE_NOMEM;
+}
+
+static void test_memory_is_short(void **state) {
+    (void)state;
+    fake_runtime_refuse(fake, EDGE_BUSY);
+    assert_true(alloc_fail_torture(one_round, NULL) >= 3);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        T(test_answers), T(test_failures),        T(test_caller_leaves),
+        T(test_names),   T(test_memory_is_short),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
