@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #define QUESTION                                                                                   \
-    "The keys that this device had in its former TPM are set aside for good, and new ones are "    \
+    "The keys that this device had in its former TPM are set aside, and new ones are "             \
     "made."
 
 struct options {
@@ -22,7 +22,8 @@ static const char help[] =
     "Usage: iotedge tpm accept-change [OPTION]...\n"
     "After the TPM was cleared or replaced: set the keys of the former TPM aside and start\n"
     "afresh with this one. The device must be enrolled again ('iotedge tpm info' prints\n"
-    "how), and module identities get new keys. The daemon must not run.\n"
+    "how), and module identities get new keys. CA and encryption key are made anew: what modules\n"
+    "encrypted is lost, and an imported CA key has to be imported again. The daemon must not run.\n"
     "\n"
     "      --yes                  do not ask for a confirmation\n" CLI_OPTIONS_HELP "\n"
     "For root. Exit codes: 0 done, 1 failure or not confirmed, 2 usage.\n";
@@ -68,7 +69,7 @@ static enum edge_code accept_change(const void *options, const struct edge_confi
 int command_accept_change(int argc, char **argv) {
     struct options o = {
         .cli = {.command = "iotedge tpm accept-change", .file = CONFIG_PATH_DEFAULT}};
-    const struct cli_option own[] = {{"yes", NULL, &o.yes}};
+    const struct cli_option own[] = {{.name = "yes", .flag = &o.yes}};
     const struct cli_options options = {.help = help, .own = own, .cnt = EDGE_ARRAY_LEN(own)};
     int status = cli_options_parse(argc, argv, &options, &o.cli);
     return status == CLI_GO_ON ? cli_run(&o.cli, accept_change, &o) : status;

@@ -22,6 +22,8 @@ int command_tpm_info(int argc, char **argv);
 int command_import_key(int argc, char **argv);
 int command_sas_token(int argc, char **argv);
 int command_remove_key(int argc, char **argv);
+int command_import_ca(int argc, char **argv);
+int command_reseal(int argc, char **argv);
 int command_accept_change(int argc, char **argv);
 
 #endif

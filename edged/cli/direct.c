@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/wall.h"
 #include "loop/worker.h"
+#include "provisioning/hsm_settings.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -24,22 +25,9 @@ enum edge_code direct_paths(const struct edge_config *cfg, struct direct *ret,
     return EDGE_OK;
 }
 
-struct hsm_config direct_hsm_config(const struct edge_config *cfg, const char *keys_dir) {
-    return (struct hsm_config){
-        .backend = cfg->hsm_backend == CONFIG_HSM_TPM ? HSM_BACKEND_TPM : HSM_BACKEND_SOFT,
-        .state_dir = keys_dir,
-        .tcti = cfg->tpm_tcti,
-        .allow_emulator = cfg->tpm_allow_emulator,
-        .owner_auth_file = cfg->tpm_owner_auth_file,
-        .endorsement_auth_file = cfg->tpm_endorsement_auth_file,
-        .ek_template =
-            cfg->tpm_ek_template == CONFIG_EK_TCG_L1 ? HSM_EK_TCG_L1 : HSM_EK_LEGACY_UNIQUE0,
-    };
-}
-
 static enum edge_code open_keys(const struct edge_config *cfg, struct direct *d,
                                 struct edge_error *err) {
-    const struct hsm_config hc = direct_hsm_config(cfg, d->keys_dir);
+    const struct hsm_config hc = hsm_settings(cfg, d->keys_dir);
     return hsm_open(&hc, &d->hsm, err);
 }
 

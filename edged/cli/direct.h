@@ -24,9 +24,6 @@ struct direct {
 enum edge_code direct_paths(const struct edge_config *cfg, struct direct *ret,
                             struct edge_error *err) EDGE_NODISCARD;
 
-/* Pure: how the key store is to be opened or, keys_dir NULL, looked at. Borrows from both. */
-struct hsm_config direct_hsm_config(const struct edge_config *cfg, const char *keys_dir);
-
 /* Gives up what privileges there are (owner.h), locks, opens. Errors: CONFLICT when a daemon holds
  * the folder; those of owner_become, lock_take and hsm_open. Released by direct_close, also after a
  * failure. */

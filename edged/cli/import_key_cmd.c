@@ -2,9 +2,9 @@
 /*
  * `iotedge tpm import-key`: a key goes into the key store and need not stand in any file.
  */
-#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/direct.h"
+#include "cli/key_ask.h"
 #include "cli/key_input.h"
 #include "cli/key_options.h"
 #include "cli/options.h"
@@ -48,28 +48,6 @@ static enum edge_code choose(const struct key_options *o, const struct key_input
         return edge_set(err, EDGE_INVALID,
                         "only enrollments have group keys: give --scope and --registration-id");
     }
-    return code;
-}
-
-static enum edge_code by_daemon(const struct edge_config *cfg, const struct key_target *t,
-                                const struct secret *key, struct edge_error *err) {
-    struct buf body, answer;
-    struct json_writer w;
-    buf_init_sensitive(&body, 4096);
-    buf_init_sensitive(&answer, ASK_ANSWER_MAX);
-    json_begin(&w, &body);
-    json_object_open(&w, NULL);
-    json_add_cstr(&w, "target", t->text);
-    json_add_b64(&w, "key", key->data, key->len);
-    json_object_close(&w);
-    enum edge_code code = json_end(&w, err);
-    if (code == EDGE_OK) {
-        const struct ask_request req = {
-            .method = "POST", .path = "/edged/key", .body = buf_slice(&body), .sensitive = true};
-        code = ask_daemon(cfg, &req, &answer, err);
-    }
-    buf_clear(&body);
-    buf_clear(&answer);
     return code;
 }
 
@@ -120,7 +98,7 @@ static enum edge_code import(const void *options, const struct edge_config *cfg,
     struct key_target target;
     struct buf text;
     buf_init_sensitive(&text, KEY_INPUT_MAX);
-    enum edge_code code = key_input_read(o->input, &text, err);
+    enum edge_code code = key_input_read(o->input, "Connection string or key", &text, err);
     if (code == EDGE_OK) {
         code = key_input_parse(buf_slice(&text), &in, err);
     }
@@ -132,7 +110,7 @@ static enum edge_code import(const void *options, const struct edge_config *cfg,
         code = key_input_derive(&in.key, target.second, err);
     }
     if (code == EDGE_OK) {
-        code = by_daemon(cfg, &target, &in.key, err);
+        code = key_ask(cfg, &target, &in.key, err);
         code = code == EDGE_NOT_FOUND ? directly(cfg, &target, &in.key, err) : code;
     }
     key_input_clear(&in);

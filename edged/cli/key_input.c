@@ -32,7 +32,11 @@ static enum edge_code read_file(const char *file, struct buf *out, struct edge_e
         return edge_set(err, EDGE_RANGE, "the path of the file is too long");
     }
     enum edge_code code = fs_dir_open(folder, false, 0, &dirfd, err);
-    return code == EDGE_OK ? fs_read_private(dirfd, name, out, err) : code;
+    if (code == EDGE_OK) {
+        code = fs_read_private(dirfd, name, out, err);
+        code = code != EDGE_OK && slash != NULL ? edge_wrap(err, code, "reading '%s'", file) : code;
+    }
+    return code;
 }
 
 static enum edge_code read_descriptor(int fd, bool one_line, struct buf *out,
@@ -79,14 +83,14 @@ static void handle_ending(struct sigaction before[EDGE_ARRAY_LEN(ending)]) {
     }
 }
 
-static enum edge_code read_terminal(struct buf *out, struct edge_error *err) {
+static enum edge_code read_terminal(const char *prompt, struct buf *out, struct edge_error *err) {
     struct sigaction before[EDGE_ARRAY_LEN(ending)];
     if (tcgetattr(STDIN_FILENO, &shown) != 0) {
         return edge_set_errno(err, errno, "cannot use the terminal");
     }
     struct termios hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)ECHO;
-    (void)fputs("Connection string or key (not shown): ", stderr);
+    (void)fprintf(stderr, "%s (not shown): ", prompt);
     handle_ending(before);
     (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
     enum edge_code code = read_descriptor(STDIN_FILENO, true, out, err);
@@ -98,12 +102,13 @@ static enum edge_code read_terminal(struct buf *out, struct edge_error *err) {
     return code;
 }
 
-enum edge_code key_input_read(const char *file, struct buf *out, struct edge_error *err) {
+enum edge_code key_input_read(const char *file, const char *prompt, struct buf *out,
+                              struct edge_error *err) {
     if (file != NULL) {
         return read_file(file, out, err);
     }
     if (isatty(STDIN_FILENO) == 1) {
-        return read_terminal(out, err);
+        return read_terminal(prompt, out, err);
     }
     return read_descriptor(STDIN_FILENO, false, out, err);
 }

@@ -22,7 +22,7 @@ struct key_input {
 
 /* Appends what FILE (NULL: standard input) holds; out should be sensitive. A terminal is asked for
  * one line, which it does not show. Errors of fs_read_private; IO, RANGE. */
-enum edge_code key_input_read(const char *file, struct buf *out,
+enum edge_code key_input_read(const char *file, const char *prompt, struct buf *out,
                               struct edge_error *err) EDGE_NODISCARD;
 
 /* Pure: a connection string with a key, or a key in base64; white space around it does not count.

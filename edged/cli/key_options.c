@@ -15,16 +15,17 @@
 
 int key_options_parse(int argc, char **argv, bool is_import, const char *help,
                       struct key_options *ret) {
-    struct cli_option own[OWN_MAX] = {{"hub", &ret->target.hub, NULL},
-                                      {"device", &ret->target.device, NULL},
-                                      {"scope", &ret->target.scope, NULL},
-                                      {"registration-id", &ret->target.registration_id, NULL}};
+    struct cli_option own[OWN_MAX] = {
+        {.name = "hub", .value = &ret->target.hub},
+        {.name = "device", .value = &ret->target.device},
+        {.name = "scope", .value = &ret->target.scope},
+        {.name = "registration-id", .value = &ret->target.registration_id}};
     size_t cnt = OWN_BOTH;
     if (is_import) {
-        own[cnt++] = (struct cli_option){"file", &ret->input, NULL};
-        own[cnt++] = (struct cli_option){"derive-from-group", NULL, &ret->derive};
+        own[cnt++] = (struct cli_option){.name = "file", .value = &ret->input};
+        own[cnt++] = (struct cli_option){.name = "derive-from-group", .flag = &ret->derive};
     } else {
-        own[cnt++] = (struct cli_option){"yes", NULL, &ret->yes};
+        own[cnt++] = (struct cli_option){.name = "yes", .flag = &ret->yes};
     }
     const struct cli_options options = {
         .help = help, .own = own, .cnt = cnt, .no_operand = is_import ? NO_KEY : NO_WORD};

@@ -8,6 +8,7 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/wipe.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ static const struct command commands[] = {
     {"tpm import-key", "put a key of the device into the TPM", command_import_key},
     {"tpm sas-token", "print a token signed in the TPM", command_sas_token},
     {"tpm remove-key", "remove an imported key", command_remove_key},
+    {"tpm import-ca", "put the private key of the device CA into the TPM", command_import_ca},
+    {"tpm reseal", "bind the sealed store to PCRs, or open a locked one", command_reseal},
     {"tpm accept-change", "go on with a TPM that was cleared or replaced", command_accept_change},
 };
 
@@ -116,6 +119,7 @@ static void prepare(void) {
 }
 
 int main(int argc, char **argv) {
+    (void)wipe_openssl();
     if (argc < 2) {
         usage(stderr);
         return EXIT_FAILURE;

@@ -11,6 +11,7 @@
 #include "cli/direct.h"
 #include "hsm/hsm.h"
 #include "provisioning/contact.h"
+#include "provisioning/hsm_settings.h"
 #include "provisioning/report.h"
 #include "provisioning/state.h"
 
@@ -83,7 +84,7 @@ static enum edge_code look_at_store(const struct edge_config *cfg, struct store_
                                     struct edge_error *err) {
     struct edge_error why = {0};
     enum hsm_state state = HSM_STATE_UNTRIED;
-    const struct hsm_config hc = direct_hsm_config(cfg, NULL);
+    const struct hsm_config hc = hsm_settings(cfg, NULL);
     if (cfg->hsm_backend != CONFIG_HSM_TPM) {
         return EDGE_OK;
     }

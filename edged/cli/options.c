@@ -24,27 +24,38 @@ static void fill(const struct cli_options *o, struct option *table) {
     }
     for (size_t i = 0; i < o->cnt; i++) {
         const struct cli_option *own = &o->own[i];
-        table[COMMON_CNT + i] =
-            (struct option){own->name, own->value != NULL ? required_argument : no_argument, NULL,
-                            OPT_OWN + (int)i};
+        table[COMMON_CNT + i] = (struct option){
+            own->name, own->flag != NULL ? no_argument : required_argument, NULL, OPT_OWN + (int)i};
     }
 }
 
-static void take(const struct cli_option *own, const char *value) {
-    if (own->value != NULL) {
-        *own->value = value;
-    } else {
+/* False for one value too many. */
+static bool take(const struct cli_option *own, const char *value) {
+    if (own->flag != NULL) {
         *own->flag = true;
+    } else if (own->value != NULL) {
+        *own->value = value;
+    } else if (own->values->cnt == CLI_VALUES_MAX) {
+        return false;
+    } else {
+        own->values->items[own->values->cnt++] = value;
     }
+    return true;
 }
 
 int cli_options_parse(int argc, char **argv, const struct cli_options *o, struct cli *c) {
     struct option table[COMMON_CNT + CLI_OPTIONS_MAX + 1] = {0};
+    static char name[64]; /* what getopt's own messages begin with */
     int option;
+    (void)snprintf(name, sizeof(name), "%s", c->command);
+    argv[0] = name;
     fill(o, table);
     while ((option = getopt_long(argc, argv, "c:h", table, NULL)) != -1) {
         if (option >= OPT_OWN) {
-            take(&o->own[option - OPT_OWN], optarg);
+            const struct cli_option *own = &o->own[option - OPT_OWN];
+            if (!take(own, optarg)) {
+                return cli_misuse(c, "more than %d times --%s", CLI_VALUES_MAX, own->name);
+            }
         } else if (option == 'c') {
             c->file = optarg;
         } else if (option == 'j') {

@@ -15,11 +15,20 @@
     "      --json                 print one JSON object\n"                                         \
     "  -h, --help                 show this help\n"
 
-/* An option of its own: with a value, or a flag. */
+#define CLI_VALUES_MAX 24
+
+/* Values of an option that may be given more than once. */
+struct cli_values {
+    const char *items[CLI_VALUES_MAX]; /* point into argv */
+    size_t cnt;
+};
+
+/* An option of its own; one of the pointers says of which kind. */
 struct cli_option {
     const char *name;
-    const char **value; /* points into argv afterwards; NULL: a flag */
+    const char **value; /* points into argv afterwards */
     bool *flag;
+    struct cli_values *values;
 };
 
 struct cli_options {

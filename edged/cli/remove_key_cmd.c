@@ -2,9 +2,9 @@
 /*
  * `iotedge tpm remove-key`: forgets an imported key for good.
  */
-#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/direct.h"
+#include "cli/key_ask.h"
 #include "cli/key_options.h"
 #include "cli/options.h"
 
@@ -23,27 +23,6 @@ static const char help[] =
     "      --yes                  do not ask for a confirmation\n" CLI_OPTIONS_HELP "\n"
     "For root and members of the daemon's group; root when the daemon does not run. Exit\n"
     "codes: 0 removed, 1 failure or not confirmed, 2 usage.\n";
-
-static enum edge_code by_daemon(const struct edge_config *cfg, const struct key_target *t,
-                                struct edge_error *err) {
-    struct buf body, answer;
-    struct json_writer w;
-    buf_init(&body, 4096);
-    buf_init(&answer, ASK_ANSWER_MAX);
-    json_begin(&w, &body);
-    json_object_open(&w, NULL);
-    json_add_cstr(&w, "target", t->text);
-    json_object_close(&w);
-    enum edge_code code = json_end(&w, err);
-    if (code == EDGE_OK) {
-        const struct ask_request req = {
-            .method = "DELETE", .path = "/edged/key", .body = buf_slice(&body)};
-        code = ask_daemon(cfg, &req, &answer, err);
-    }
-    buf_clear(&body);
-    buf_clear(&answer);
-    return code;
-}
 
 static enum edge_code directly(const struct edge_config *cfg, const struct key_target *t,
                                struct edge_error *err) {
@@ -73,7 +52,7 @@ static enum edge_code remove_key(const void *options, const struct edge_config *
                    target.text);
     code = cli_confirm(question, o->yes, err);
     if (code == EDGE_OK) {
-        code = by_daemon(cfg, &target, err);
+        code = key_ask(cfg, &target, NULL, err);
         code = code == EDGE_NOT_FOUND ? directly(cfg, &target, err) : code;
     }
     if (code != EDGE_OK) {

@@ -48,7 +48,7 @@ static enum edge_code ask(const void *options, const struct edge_config *cfg, st
 
 int command_reprovision(int argc, char **argv) {
     struct options opt = {.cli = {.command = "iotedge reprovision", .file = CONFIG_PATH_DEFAULT}};
-    const struct cli_option own[] = {{"dry-run", NULL, &opt.dry_run}};
+    const struct cli_option own[] = {{.name = "dry-run", .flag = &opt.dry_run}};
     const struct cli_options options = {.help = help, .own = own, .cnt = EDGE_ARRAY_LEN(own)};
     int status = cli_options_parse(argc, argv, &options, &opt.cli);
     return status == CLI_GO_ON ? cli_run(&opt.cli, ask, &opt) : status;

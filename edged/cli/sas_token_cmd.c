@@ -36,7 +36,8 @@ static const char help[] =
 
 static int parse(int argc, char **argv, struct options *ret) {
     const char *life = NULL;
-    const struct cli_option own[] = {{"resource", &ret->resource, NULL}, {"expiry", &life, NULL}};
+    const struct cli_option own[] = {{.name = "resource", .value = &ret->resource},
+                                     {.name = "expiry", .value = &life}};
     const struct cli_options options = {.help = help, .own = own, .cnt = EDGE_ARRAY_LEN(own)};
     int status = cli_options_parse(argc, argv, &options, &ret->cli);
     if (status != CLI_GO_ON) {

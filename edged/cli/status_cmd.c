@@ -14,8 +14,9 @@
 static const char help[] =
     "Usage: iotedge status [OPTION]...\n"
     "Show the device's identity and how it was obtained, the next contact with the cloud and\n"
-    "why, the last error, and the condition of key store and clock. When the daemon does not\n"
-    "run, its files are read instead, and the first line says so.\n"
+    "why, the last error, the condition of key store, clock and sealed store, and how long the\n"
+    "CA certificates are good. When the daemon does not run, its files are read instead, and the\n"
+    "first line says so; certificates and sealed store are then left out.\n"
     "\n" CLI_OPTIONS_HELP "\n"
     "For root and members of the daemon's group. Exit codes: 0 shown, 1 failure, 2 usage.\n";
 

@@ -5,6 +5,7 @@
 #include "cli/status_text.h"
 
 #include "base/json.h"
+#include "cli/reseal_text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,6 +129,48 @@ static bool is_text(const struct shown *s, const char *text) {
     return slice_eq_str(slice_str(s->text), text);
 }
 
+/* One line for each, the first one with the title. */
+static void say_certificates(struct text *t, const struct cJSON *root) {
+    const struct cJSON *list = NULL;
+    const char *title = "Certificates:  ";
+    if (json_get_array(root, "certificates", &list, NULL) != EDGE_OK) {
+        return;
+    }
+    for (const struct cJSON *c = json_first(list); c != NULL; c = json_next(c)) {
+        const struct shown name = member(c, "name"), source = member(c, "source");
+        const struct shown end = member(c, "notAfter"), renew = member(c, "renewAt");
+        int64_t days = 0;
+        if (json_get_i64(c, "daysLeft", &days, NULL) != EDGE_OK || days < 0) {
+            say(t, "%s%s (%s), expired at %s", title, name.text, source.text, end.text);
+        } else {
+            say(t, "%s%s (%s), %lld days left, until %s", title, name.text, source.text,
+                (long long)days, end.text);
+        }
+        say(t, renew.text[0] != '\0' ? "; renewal at %s\n" : "%s\n", renew.text);
+        title = "               ";
+    }
+    if (json_first(list) == NULL) {
+        say(t, "%snone yet\n", title);
+    }
+}
+
+static void say_sealed_store(struct text *t, const struct cJSON *root) {
+    const struct cJSON *store = object(root, "sealedStore");
+    const struct shown state = member(store, "state"), text = member(store, "text");
+    const struct reseal_pcrs pcrs = reseal_pcr_list(store);
+    if (store == NULL) {
+        return;
+    }
+    say(t, "Sealed store:  %s", state.text);
+    if (pcrs.text[0] != '\0') {
+        say(t, is_text(&state, "bound") ? " to PCR %s" : ", PCR %s", pcrs.text);
+    }
+    if (is_text(&state, "locked") && text.text[0] != '\0') {
+        say(t, " (%s)", text.text);
+    }
+    say(t, "\n");
+}
+
 static void say_key_store_advice(struct text *t, const struct cJSON *store) {
     const struct shown state = member(store, "state");
     if (is_text(&state, "cleared") || is_text(&state, "replaced")) {
@@ -145,6 +188,16 @@ static void say_advice(struct text *t, const struct cJSON *root) {
         say(t, "\nThe key store has the key at %s: it can be deleted there%s.\n", key.text,
             flag(object(root, "identity"), "proven") ? ""
                                                      : " once the hub has accepted the device");
+    }
+    const struct shown certs = member(root, "certificatesNote");
+    if (certs.text[0] != '\0') {
+        say(t, "\nCertificates: %s\n", certs.text);
+    }
+    if (flag(root, "resealNeeded")) {
+        say(t,
+            "\nThe sealed store is not bound to what tpm.pcrs said when the daemon started: "
+            "'iotedge tpm reseal'\nbinds it; if tpm.pcrs was changed since, restart the daemon as "
+            "well.\n");
     }
     if (flag(object(root, "provisioning"), "moduleKeysOfPredecessor")) {
         say(t, "\nModules still use the keys of release 1.1, until the hub has been reached.\n");
@@ -172,6 +225,8 @@ enum edge_code status_text(struct slice json, struct buf *out, struct edge_error
               : backend.text[0] == 't' ? "TPM, "
                                        : "files, ");
     say_state(&t, "Clock:         ", object(root, "clock"), "");
+    say_certificates(&t, root);
+    say_sealed_store(&t, root);
     say_advice(&t, root);
     if (t.code != EDGE_OK) {
         buf_truncate(out, start);

@@ -5,11 +5,11 @@
  */
 #include "cli/cli.h"
 #include "cli/command.h"
-#include "cli/direct.h"
 #include "cli/options.h"
 #include "cli/tpm_info.h"
 
 #include "base/json.h"
+#include "provisioning/hsm_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,10 +54,10 @@ static int load_config(const struct options *opt, struct edge_config **ret) {
     return code == EDGE_OK || opt->cli.file == NULL ? CLI_GO_ON : EXIT_FAILURE;
 }
 
-static struct hsm_config hsm_settings(const struct options *opt, const struct edge_config *cfg) {
+static struct hsm_config choose_tpm(const struct options *opt, const struct edge_config *cfg) {
     struct hsm_config hc = {.backend = HSM_BACKEND_TPM, .tcti = TCTI_DEFAULT};
     if (cfg != NULL) {
-        hc = direct_hsm_config(cfg, NULL);
+        hc = hsm_settings(cfg, NULL);
         hc.backend = HSM_BACKEND_TPM; /* whatever holds the keys */
     }
     if (opt->tcti != NULL) {
@@ -90,7 +90,7 @@ static void fail(const struct options *opt, enum hsm_state state, const struct e
 
 int command_tpm_info(int argc, char **argv) {
     struct options opt = {.cli = {.command = "iotedge tpm info"}};
-    const struct cli_option own[] = {{"tcti", &opt.tcti, NULL}};
+    const struct cli_option own[] = {{.name = "tcti", .value = &opt.tcti}};
     const struct cli_options options = {.help = help, .own = own, .cnt = EDGE_ARRAY_LEN(own)};
     struct edge_config *cfg = NULL;
     struct edge_error err = {0};
@@ -105,7 +105,7 @@ int command_tpm_info(int argc, char **argv) {
         return status;
     }
     struct hsm_tpm_info *info = calloc(1, sizeof(*info));
-    const struct hsm_config hc = hsm_settings(&opt, cfg);
+    const struct hsm_config hc = choose_tpm(&opt, cfg);
     buf_init(&out, TPM_INFO_OUT_MAX);
     enum edge_code code = info == NULL ? edge_set(&err, EDGE_NOMEM, "out of memory")
                                        : hsm_probe(&hc, info, &state, &err);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from support.daemon import IOTEDGE, Daemon
 
 COMMANDS = ("status", "reprovision", "tpm info", "tpm import-key", "tpm sas-token", "tpm remove-key",
-            "tpm accept-change")
+            "tpm import-ca", "tpm reseal", "tpm accept-change")
 
 
 def run(*words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -33,6 +34,26 @@ def test_help_and_wrong_options(command: str) -> None:
 def test_man_page_names_the_command(command: str) -> None:
     page = Path(__file__).resolve().parents[2] / "packaging" / "man" / "iotedge.1"
     assert f".SS iotedge {command}" in page.read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_man_page_has_every_option(command: str) -> None:
+    page = (Path(__file__).resolve().parents[2] / "packaging" / "man" / "iotedge.1").read_text().replace("\\-", "-")
+    described = page[page.index(".SH OPTIONS"):]
+    for option in set(re.findall(r"--[a-z][a-z-]+", run(*command.split(), "--help").stdout)):
+        assert option in described, option
+
+
+def test_documents_use_commands_that_exist() -> None:
+    root = Path(__file__).resolve().parents[2]
+    said = "".join((root / name).read_text() for name in ("README.md", "config/README.md", "config/config.yaml"))
+    found = re.findall(r"\biotedge ((?:tpm )?[a-z]+(?:-[a-z]+)*)((?: --[a-z-]+)*)", said)
+    commands = [(words, options) for words, options in found if words.startswith("tpm ") or words in COMMANDS]
+    assert len(commands) > 10
+    for words, options in commands:
+        assert words in COMMANDS, words
+        shown = run(*words.split(), "--help").stdout
+        assert all(option in shown for option in options.split()), (words, options)
 
 
 def test_missing_configuration() -> None:

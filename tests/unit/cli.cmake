@@ -10,3 +10,7 @@ edge_unit_test(test_owner LIBS edge_cli
   WRAP geteuid getpwuid_r initgroups setgroups setresgid setresuid)
 edge_unit_test(test_direct LIBS edge_cli)
 edge_unit_test(test_offline LIBS edge_cli)
+edge_unit_test(test_recovery_code LIBS edge_cli)
+edge_unit_test(test_remover LIBS edge_cli)
+edge_unit_test(test_reseal_options LIBS edge_cli)
+edge_unit_test(test_reseal_text LIBS edge_cli)

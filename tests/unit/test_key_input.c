@@ -95,12 +95,13 @@ static void test_files(void **state) {
     struct buf text;
     buf_init_sensitive(&text, KEY_INPUT_MAX);
     tmpdir_write(dir, "key", "abc\n", 4, 0600);
-    assert_int_equal(key_input_read(tmpdir_join(dir, "key"), &text, &err), EDGE_OK);
+    assert_int_equal(key_input_read(tmpdir_join(dir, "key"), "Key", &text, &err), EDGE_OK);
     assert_string_equal(buf_cstr(&text), "abc\n");
     buf_reset(&text);
     tmpdir_write(dir, "open", "abc\n", 4, 0644);
-    assert_int_equal(key_input_read(tmpdir_join(dir, "open"), &text, &err), EDGE_DENIED);
-    assert_int_equal(key_input_read(tmpdir_join(dir, "none"), &text, &err), EDGE_NOT_FOUND);
+    assert_int_equal(key_input_read(tmpdir_join(dir, "open"), "Key", &text, &err), EDGE_DENIED);
+    assert_non_null(strstr(err.text, tmpdir_join(dir, "open")));
+    assert_int_equal(key_input_read(tmpdir_join(dir, "none"), "Key", &text, &err), EDGE_NOT_FOUND);
     buf_clear(&text);
 }
 
@@ -115,7 +116,7 @@ static void test_standard_input(void **state) {
     int fd = open(tmpdir_join(dir, "in"), O_RDONLY | O_CLOEXEC);
     assert_true(dup2(fd, STDIN_FILENO) >= 0);
     close(fd);
-    assert_int_equal(key_input_read(NULL, &text, &err), EDGE_OK);
+    assert_int_equal(key_input_read(NULL, "Key", &text, &err), EDGE_OK);
     assert_string_equal(buf_cstr(&text), "abc\n");
     buf_reset(&text);
     memset(big, 'a', sizeof(big));
@@ -123,7 +124,7 @@ static void test_standard_input(void **state) {
     fd = open(tmpdir_join(dir, "big"), O_RDONLY | O_CLOEXEC);
     assert_true(dup2(fd, STDIN_FILENO) >= 0);
     close(fd);
-    assert_int_equal(key_input_read(NULL, &text, &err), EDGE_RANGE);
+    assert_int_equal(key_input_read(NULL, "Key", &text, &err), EDGE_RANGE);
     assert_non_null(strstr(err.text, "too long"));
     assert_true(dup2(saved, STDIN_FILENO) >= 0);
     close(saved);
@@ -148,7 +149,7 @@ static int prompt(pid_t *ret_pid) {
         if (fd < 0 || dup2(fd, STDIN_FILENO) < 0) {
             _exit(2);
         }
-        enum edge_code code = key_input_read(NULL, &text, NULL);
+        enum edge_code code = key_input_read(NULL, "Key", &text, NULL);
         bool same = code == EDGE_OK && strcmp(buf_cstr(&text), "abc\n") == 0;
         buf_clear(&text);
         _exit(same ? 0 : 1);

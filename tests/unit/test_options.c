@@ -16,20 +16,23 @@ static struct {
     struct cli cli;
     const char *value;
     bool flag;
+    struct cli_values many;
     const char *no_operand;
 } got;
 
 /* getopt wants to be able to write. */
 static int parse(const char *const *argv) {
-    static char text[16][64];
-    char *args[17] = {0};
+    static char text[64][64];
+    char *args[65] = {0};
     const char *no_operand = got.no_operand;
     int argc = 0;
-    const struct cli_option own[] = {{"value", &got.value, NULL}, {"flag", NULL, &got.flag}};
+    const struct cli_option own[] = {{.name = "value", .value = &got.value},
+                                     {.name = "flag", .flag = &got.flag},
+                                     {.name = "many", .values = &got.many}};
     const struct cli_options options = {
         .help = "Usage\n", .own = own, .cnt = EDGE_ARRAY_LEN(own), .no_operand = no_operand};
     for (; argv[argc] != NULL; argc++) {
-        assert_true(argc < 16 && slice_to_array(slice_str(argv[argc]), text[argc], 64));
+        assert_true(argc < 64 && slice_to_array(slice_str(argv[argc]), text[argc], 64));
         args[argc] = text[argc];
     }
     memset(&got, 0, sizeof(got));
@@ -65,6 +68,21 @@ static void test_own(void **state) {
     assert_true(!got.flag && got.value == NULL);
 }
 
+static void test_many_times(void **state) {
+    (void)state;
+    const char *argv[64] = {"x"};
+    assert_int_equal(PARSE("--many", "a", "--flag", "--many=b"), CLI_GO_ON);
+    assert_int_equal(got.many.cnt, 2);
+    assert_string_equal(got.many.items[0], "a");
+    assert_string_equal(got.many.items[1], "b");
+    for (size_t i = 1; i <= CLI_VALUES_MAX; i++) {
+        argv[i] = "--many=x";
+    }
+    assert_int_equal(parse(argv), CLI_GO_ON);
+    argv[CLI_VALUES_MAX + 1] = "--many=x";
+    assert_int_equal(parse(argv), EXIT_USAGE);
+}
+
 static void test_wrong(void **state) {
     (void)state;
     assert_int_equal(PARSE("--other"), EXIT_USAGE);
@@ -78,6 +96,7 @@ static void test_wrong(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_common), cmocka_unit_test(test_own),
+                                       cmocka_unit_test(test_many_times),
                                        cmocka_unit_test(test_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

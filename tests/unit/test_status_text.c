@@ -21,7 +21,14 @@ static const char full[] =
     "\"lastSuccess\":\"2025-12-01T00:00:00Z\"},"
     "\"lastError\":{\"time\":\"2025-12-31T00:00:00Z\",\"message\":\"no \\u001b[2Jroute\"},"
     "\"keyStore\":{\"backend\":\"tpm\",\"state\":\"ready\",\"text\":null},"
-    "\"clock\":{\"state\":\"synced\",\"text\":\"kept\"},\"keyInConfig\":\"/etc/c.yaml:5\"}";
+    "\"clock\":{\"state\":\"synced\",\"text\":\"kept\"},"
+    "\"certificates\":[{\"name\":\"owner CA\",\"source\":\"quickstart\",\"subject\":\"CN=x\","
+    "\"notBefore\":null,\"notAfter\":\"2036-01-01T00:00:00Z\",\"daysLeft\":3652,"
+    "\"renewAt\":null},{\"name\":\"device CA\",\"source\":\"quickstart\",\"subject\":\"CN=y\","
+    "\"notAfter\":\"2025-12-31T00:00:00Z\",\"daysLeft\":-1,"
+    "\"renewAt\":\"2025-12-01T00:00:00Z\"}],\"certificatesNote\":\"the clock is wrong\","
+    "\"sealedStore\":{\"state\":\"locked\",\"text\":\"PCR 7 changed\",\"pcrs\":[0,7],"
+    "\"hasPlanned\":false},\"resealNeeded\":true,\"keyInConfig\":\"/etc/c.yaml:5\"}";
 
 static struct buf out;
 
@@ -55,6 +62,13 @@ static void test_full(void **state) {
     assert_shows("2025-12-31T00:00:00Z: no  [2Jroute\n"); /* no control characters */
     assert_shows("Key store:     TPM, ready\n");
     assert_shows("Clock:         synced (kept)\n");
+    assert_shows(
+        "Certificates:  owner CA (quickstart), 3652 days left, until 2036-01-01T00:00:00Z\n"
+        "               device CA (quickstart), expired at 2025-12-31T00:00:00Z; renewal "
+        "at 2025-12-01T00:00:00Z\n");
+    assert_shows("Sealed store:  locked, PCR 0 and 7 (PCR 7 changed)\n");
+    assert_shows("\nCertificates: the clock is wrong\n");
+    assert_shows("'iotedge tpm reseal'");
     assert_shows("/etc/c.yaml:5: it can be deleted");
     assert_shows("release 1.1");
 }
@@ -67,6 +81,25 @@ static void test_little(void **state) {
     assert_shows("no identity yet");
     assert_shows("Last error:    none");
     assert_shows("Clock:         unknown\n");
+}
+
+static void test_certificates_and_store(void **state) {
+    (void)state;
+    assert_int_equal(status_text(slice_str("{\"certificates\":[],\"sealedStore\":{\"state\":"
+                                           "\"bound\",\"text\":\"fine\",\"pcrs\":[0,2,7],"
+                                           "\"hasPlanned\":true}}"),
+                                 &out, NULL),
+                     EDGE_OK);
+    assert_shows("Certificates:  none yet\n");
+    assert_shows("Sealed store:  bound to PCR 0, 2 and 7\n");
+    buf_reset(&out);
+    assert_int_equal(status_text(slice_str("{\"sealedStore\":{\"state\":\"open\",\"pcrs\":[],"
+                                           "\"hasPlanned\":false}}"),
+                                 &out, NULL),
+                     EDGE_OK);
+    assert_shows("Sealed store:  open\n");
+    assert_null(strstr(buf_cstr(&out), "Certificates"));
+    assert_null(strstr(buf_cstr(&out), "reseal"));
 }
 
 static void test_other_tpm(void **state) {
@@ -108,7 +141,8 @@ static void test_out_of_memory(void **state) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {T(test_full), T(test_little), T(test_other_tpm),
-                                       T(test_refused), T(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {
+        T(test_full),      T(test_little),  T(test_certificates_and_store),
+        T(test_other_tpm), T(test_refused), T(test_out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
