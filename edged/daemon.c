@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wiring. Start order: loop, worker and key store, clock, cloud clients, identity, runtime,
- * sockets, provisioning. The sockets answer before the TPM or the cloud has been reached. Stop
- * order is the reverse, as a chain of callbacks: each step begins when the one before has nothing
- * in flight any more.
+ * Wiring. Start order: loop, worker and key store, clock, certificates, cloud clients, identity,
+ * runtime, sockets, provisioning. The sockets answer before the TPM or the cloud has been reached.
+ * Stop order is the reverse, as a chain of callbacks: each step begins when the one before has
+ * nothing in flight any more.
  */
 #include "daemon.h"
 
@@ -70,6 +70,16 @@ static enum edge_code open_wall(struct daemon *d, struct edge_error *err) {
     return code;
 }
 
+static enum edge_code open_pki(struct daemon *d, struct edge_error *err) {
+    const struct pki_deps deps = {.loop = d->loop,
+                                  .worker = d->worker,
+                                  .hsm = d->hsm,
+                                  .wall = d->cloud.wall,
+                                  .config = d->cfg,
+                                  .state_dir = d->state_dir};
+    return pki_new(&deps, &d->pki, err);
+}
+
 static void log_proxy(const struct http_client *http) {
     char proxy[PROXY_TEXT_MAX];
     if (http_client_proxy_in_use(http, proxy, sizeof(proxy)) && proxy[0] != '\0') {
@@ -110,6 +120,9 @@ static enum edge_code open_identity(struct daemon *d, struct edge_error *err) {
     enum edge_code code = module_keys_new(d->loop, d->worker, d->hsm, d->cfg->derived_key_ttl_s,
                                           &d->module_keys, err);
     if (code == EDGE_OK) {
+        code = module_crypt_new(d->loop, d->worker, d->hsm, d->cfg->homedir, &d->crypt, err);
+    }
+    if (code == EDGE_OK) {
         d->identities = (struct identities){d->hub, d->module_keys, d->loop};
         code = reconcile_new(d->loop, d->worker, d->hsm, &d->identities, d->state_dir, &events,
                              &d->reconcile, err);
@@ -121,7 +134,13 @@ static enum edge_code open_runtime(struct daemon *d, struct edge_error *err) {
     enum edge_code code = docker_new(d->loop, d->http, d->cfg->engine.path, daemon_on_engine_event,
                                      d, &d->runtime, err);
     if (code == EDGE_OK) {
+        code = module_ops_new(d->loop, d->runtime, &d->module_ops, err);
+    }
+    if (code == EDGE_OK) {
         code = authz_new(d->loop, d->runtime, &d->authz, err);
+    }
+    if (code == EDGE_OK && d->cfg->narrow_control) {
+        authz_narrow_control(d->authz);
     }
     if (code == EDGE_OK) {
         const struct moved_deps deps = {
@@ -157,15 +176,22 @@ static enum edge_code open_service(struct daemon *d, struct http_service *servic
 static enum edge_code open_services(struct daemon *d, struct edge_error *err) {
     const struct http_listen_options work = {.mode = WORK_SOCKET_MODE, .max_conns = WORK_CONNS};
     const struct http_listen_options mgmt = {.mode = MGMT_SOCKET_MODE};
+    host_facts_read("", &d->host);
     d->api = (struct api){.loop = d->loop,
                           .worker = d->worker,
                           .hsm = d->hsm,
                           .wall = d->cloud.wall,
                           .runtime = d->runtime,
+                          .module_ops = d->module_ops,
                           .module_keys = d->module_keys,
                           .identities = &d->identities,
                           .provisioning = d->provisioning,
-                          .config = d->cfg};
+                          .pki = d->pki,
+                          .crypt = d->crypt,
+                          .config = d->cfg,
+                          .store_changed = daemon_on_store_changed,
+                          .store_changed_data = d,
+                          .host = &d->host};
     d->work_service = (struct http_service){
         .name = "work", .routes = api_workload_routes, .route_cnt = api_workload_route_cnt};
     d->mgmt_service = (struct http_service){
@@ -181,6 +207,29 @@ static enum edge_code open_services(struct daemon *d, struct edge_error *err) {
 
 static void on_signal(void *data, int signum);
 
+/* In the order in which the worker gets to it: the identity first, it is what modules need most. */
+static enum edge_code start_parts(struct daemon *d, struct edge_error *err) {
+    const struct custody_deps custody = {.loop = d->loop,
+                                         .worker = d->worker,
+                                         .hsm = d->hsm,
+                                         .config = d->cfg,
+                                         .crypt = d->crypt,
+                                         .pki = d->pki,
+                                         .provisioning = d->provisioning};
+    enum edge_code code = provisioning_start(d->provisioning, err);
+    if (code == EDGE_OK) {
+        key_store_warm_up(d->worker, d->hsm, d->cfg, d->keys_dir);
+        code = key_store_refresh_start(d->loop, d->worker, d->hsm, &d->refresh, err);
+    }
+    if (code == EDGE_OK) {
+        code = custody_start(&custody, &d->custody, err);
+    }
+    if (code == EDGE_OK) {
+        code = pki_start(d->pki, err);
+    }
+    return code;
+}
+
 static enum edge_code build(struct daemon *d, struct edge_error *err) {
     enum edge_code code = make_paths(d, err);
     if (code == EDGE_OK) {
@@ -193,8 +242,8 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
         code = loop_new(&d->loop, err);
     }
     static enum edge_code (*const steps[])(struct daemon *, struct edge_error *) = {
-        open_hsm,     open_wall,         open_cloud,   open_identity,
-        open_runtime, open_provisioning, open_services};
+        open_hsm,      open_wall,    open_pki,          open_cloud,
+        open_identity, open_runtime, open_provisioning, open_services};
     for (size_t i = 0; code == EDGE_OK && i < EDGE_ARRAY_LEN(steps); i++) {
         code = steps[i](d, err);
     }
@@ -212,14 +261,7 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
         loop_on_lag(d->loop, daemon_on_lag, d);
         code = wall_start(d->cloud.wall, err);
     }
-    if (code == EDGE_OK) {
-        code = provisioning_start(d->provisioning, err);
-    }
-    if (code == EDGE_OK) {
-        key_store_warm_up(d->worker, d->hsm, d->keys_dir);
-        code = key_store_refresh_start(d->loop, d->worker, d->hsm, &d->refresh, err);
-    }
-    return code;
+    return code == EDGE_OK ? start_parts(d, err) : code;
 }
 
 /* --- Stop: each step is started by the callback of the one before --- */
@@ -253,12 +295,21 @@ static void stop_wall(void *data) {
     }
 }
 
+static void stop_pki(void *data) {
+    struct daemon *d = data;
+    if (d->pki != NULL) {
+        pki_stop(d->pki, stop_wall, d);
+    } else {
+        stop_wall(d);
+    }
+}
+
 static void stop_http(void *data) {
     struct daemon *d = data;
     if (d->http != NULL) {
-        http_client_close(d->http, stop_wall, d);
+        http_client_close(d->http, stop_pki, d);
     } else {
-        stop_wall(d);
+        stop_pki(d);
     }
 }
 
@@ -271,12 +322,21 @@ static void stop_runtime(void *data) {
     }
 }
 
+static void stop_module_ops(void *data) {
+    struct daemon *d = data;
+    if (d->module_ops != NULL) {
+        module_ops_close(d->module_ops, stop_runtime, d);
+    } else {
+        stop_runtime(d);
+    }
+}
+
 static void stop_moved(void *data) {
     struct daemon *d = data;
     if (d->moved != NULL) {
-        moved_stop(d->moved, stop_runtime, d);
+        moved_stop(d->moved, stop_module_ops, d);
     } else {
-        stop_runtime(d);
+        stop_module_ops(d);
     }
 }
 
@@ -308,6 +368,7 @@ static void on_drained(void *data) {
 static void stop(struct daemon *d) {
     d->stopping = true;
     loop_timer_free(d->settled);
+    custody_stop(d->custody);
     key_store_refresh_stop(d->refresh);
     notify_watchdog_stop();
     d->draining = 1;
@@ -339,10 +400,14 @@ static void release(struct daemon *d) {
     reconcile_free(d->reconcile);
     moved_free(d->moved);
     authz_free(d->authz);
+    module_ops_free(d->module_ops);
     runtime_free(d->runtime);
+    custody_free(d->custody);
+    module_crypt_free(d->crypt);
     module_keys_free(d->module_keys);
     hub_free(d->hub);
     device_cert_free(d->cert);
+    pki_free(d->pki);
     wall_free(d->cloud.wall);
     http_client_free(d->http);
     worker_free(d->worker);

@@ -45,6 +45,7 @@ void daemon_on_identity(void *data, const struct provisioning_result *r, uint64_
     }
     module_keys_set_legacy(d->module_keys, provisioning_legacy_root(d->provisioning));
     use_identity(d, !r->proven);
+    custody_poke(d->custody);
 }
 
 void daemon_on_status(void *data, const struct provisioning_status *st) {
@@ -81,6 +82,7 @@ void daemon_on_reconciled(void *data, unsigned cnt) {
     struct daemon *d = data;
     module_keys_leave_legacy(d->module_keys, NULL);
     provisioning_legacy_done(d->provisioning);
+    custody_modules_are_ours(d->custody);
     if (cnt > 0) {
         /* The root may have changed while we ran: keys derived before are not the hub's any more.
          */
@@ -89,12 +91,21 @@ void daemon_on_reconciled(void *data, unsigned cnt) {
     }
 }
 
+/* Its own pause may be long by now, and modules wait for the key that they encrypt with. */
+void daemon_on_store_changed(void *data) {
+    struct daemon *d = data;
+    custody_poke(d->custody);
+}
+
 /* What waits for a token goes on at once; its own pause may be long by now. */
 void daemon_on_wall(void *data) {
     struct daemon *d = data;
     bool usable = wall_is_usable(d->cloud.wall);
     if (usable && !d->clock_usable && d->identity_serial != 0 && !d->stopping) {
         use_identity(d, !d->identity.proven);
+    }
+    if (usable && !d->stopping) {
+        custody_poke(d->custody);
     }
     d->clock_usable = usable;
 }

@@ -10,9 +10,12 @@
 #include "api/api.h"
 #include "api/authz.h"
 #include "cloud/device_cert.h"
+#include "custody.h"
+#include "identity/module_crypt.h"
 #include "identity/reconcile.h"
 #include "key_store.h"
 #include "listen.h"
+#include "pki/pki.h"
 #include "provisioning/provisioning.h"
 
 #define STATE_DIR_MAX 512
@@ -33,9 +36,13 @@ struct daemon {
     struct device_cert *cert;
     struct hub *hub;
     struct module_keys *module_keys;
+    struct module_crypt *crypt;
+    struct pki *pki;
+    struct custody *custody;
     struct identities identities;
     struct reconcile *reconcile;
     struct runtime *runtime;
+    struct module_ops *module_ops;
     struct authz *authz;
     struct moved *moved;
     struct provisioning *provisioning;
@@ -43,6 +50,7 @@ struct daemon {
     uint64_t identity_serial;            /* 0: none yet */
     uint64_t moved_serial;               /* which of them the containers are for */
     bool clock_usable;
+    struct host_facts host;
     struct api api;
     struct http_service mgmt_service;
     struct http_service work_service;
@@ -59,6 +67,7 @@ void daemon_on_status(void *data, const struct provisioning_status *st);
 void daemon_on_verdict(void *data, bool accepted, const struct hub_answer *answer);
 void daemon_on_reconciled(void *data, unsigned cnt);
 void daemon_on_wall(void *data);
+void daemon_on_store_changed(void *data);
 void daemon_on_engine_event(void *data, enum runtime_event event, const char *id);
 void daemon_on_lag(void *data, uint64_t lag_ms);
 

@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "provisioning/hsm_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +16,11 @@
 
 struct warm_up {
     struct hsm *hsm;
+    const struct edge_config *cfg;
     const char *keys_dir;
     char damaged[256]; /* names of files that were set aside */
+    struct hsm_store_info store;
+    bool has_store;
     enum hsm_state state;
     enum edge_code code;
     struct edge_error err;
@@ -24,16 +28,7 @@ struct warm_up {
 
 enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_dir, struct hsm **ret,
                               struct edge_error *err) {
-    const struct hsm_config hc = {
-        .backend = cfg->hsm_backend == CONFIG_HSM_TPM ? HSM_BACKEND_TPM : HSM_BACKEND_SOFT,
-        .state_dir = keys_dir,
-        .tcti = cfg->tpm_tcti,
-        .allow_emulator = cfg->tpm_allow_emulator,
-        .owner_auth_file = cfg->tpm_owner_auth_file,
-        .endorsement_auth_file = cfg->tpm_endorsement_auth_file,
-        .ek_template =
-            cfg->tpm_ek_template == CONFIG_EK_TCG_L1 ? HSM_EK_TCG_L1 : HSM_EK_LEGACY_UNIQUE0,
-    };
+    const struct hsm_config hc = hsm_settings(cfg, keys_dir);
     if (cfg->tpm_allow_emulator) {
         log_warn(
             "tpm.allow_emulator is set: a software TPM protects nothing, use it for tests only");
@@ -68,8 +63,25 @@ static void run(void *data) {
     if (job->code == EDGE_OK) {
         job->code = hsm_root_fingerprint(job->hsm, fingerprint, &job->err);
     }
+    if (job->code == EDGE_OK) {
+        job->has_store = hsm_store_get_info(job->hsm, &job->store, NULL) == EDGE_OK;
+    }
     job->state = hsm_get_state(job->hsm);
     look_for_damage(job);
+}
+
+/* What is bound to nothing, or to other PCRs than the operator thinks, protects less than he
+ * thinks. Binding is his act all the same: it hands out a recovery code. */
+static void tell_store(const struct edge_config *cfg, const struct hsm_store_info *s) {
+    if (s->exists && !s->open) {
+        log_error("The sealed store is locked: %s", s->text);
+    } else if (cfg->tpm_pcrs != 0 && !s->bound) {
+        log_warn("tpm.pcrs is set, but the sealed store is not bound to these PCRs yet: run "
+                 "'iotedge tpm reseal'");
+    } else if (s->bound && cfg->tpm_pcrs != s->pcrs) {
+        log_warn("The sealed store is bound to other PCRs than tpm.pcrs names: run 'iotedge tpm "
+                 "reseal' to follow it");
+    }
 }
 
 static void done(void *data, enum edge_code code) {
@@ -80,6 +92,9 @@ static void done(void *data, enum edge_code code) {
         log_error("The key store is not usable (%s): %s", hsm_state_name(job->state),
                   edge_error_text(&job->err));
     }
+    if (code == EDGE_OK && job->has_store) {
+        tell_store(job->cfg, &job->store);
+    }
     if (job->damaged[0] != '\0') {
         log_warn("Damaged files of the key store were set aside in %s: %s",
                  log_quote_str(job->keys_dir), job->damaged);
@@ -87,13 +102,15 @@ static void done(void *data, enum edge_code code) {
     free(job);
 }
 
-void key_store_warm_up(struct worker *w, struct hsm *h, const char *keys_dir) {
+void key_store_warm_up(struct worker *w, struct hsm *h, const struct edge_config *cfg,
+                       const char *keys_dir) {
     struct edge_error err;
     struct warm_up *job = calloc(1, sizeof(*job));
     if (job == NULL) {
         return;
     }
     job->hsm = h;
+    job->cfg = cfg;
     job->keys_dir = keys_dir;
     const struct worker_job work = {.run = run, .done = done, .data = job};
     if (worker_submit(w, &work, NULL, &err) != EDGE_OK) {

@@ -16,9 +16,11 @@ enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_di
                               struct edge_error *err) EDGE_NODISCARD;
 
 /* Contacts it on the worker, so that the first module does not wait for that, and logs how it
- * stands: ready, or what is wrong and how to mend it; and which damaged files lie aside. Nothing
- * depends on the outcome. keys_dir is borrowed until the worker has stopped. */
-void key_store_warm_up(struct worker *w, struct hsm *h, const char *keys_dir);
+ * stands: ready, or what is wrong and how to mend it; whether the sealed store is open, and bound
+ * as the configuration wants it; and which damaged files lie aside. Nothing depends on the outcome.
+ * cfg and keys_dir are borrowed until the worker has stopped. */
+void key_store_warm_up(struct worker *w, struct hsm *h, const struct edge_config *cfg,
+                       const char *keys_dir);
 
 /* Calls hsm_refresh every HSM_REFRESH_MS, for the sake of other users of the TPM. */
 struct key_store_refresh;

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/wipe.h"
 #include "config/config.h"
 #include "daemon.h"
 #include "footprint.h"
@@ -142,11 +143,15 @@ int main(int argc, char **argv) {
     struct config_report report = {0};
     struct edge_error err = {0};
 
+    bool wipes = wipe_openssl();
     int status = parse_options(argc, argv, &opt);
     if (status >= 0) {
         return status;
     }
     log_init();
+    if (!wipes) {
+        log_warn("OpenSSL does not wipe the memory that it gives back");
+    }
     /* The file may hold a key. */
     enum edge_code code = secret_heap_init(NULL, &err);
     if (code == EDGE_OK) {

@@ -3,4 +3,7 @@ edge_unit_test(test_listen LIBS edge_config edge_loop SOURCES ${edged}/listen.c)
 edge_unit_test(test_privilege LIBS edge_base SOURCES ${edged}/privilege.c)
 edge_unit_test(test_footprint LIBS edge_base SOURCES ${edged}/footprint.c)
 edge_unit_test(test_key_store LIBS edge_config edge_loop edge_hsm
-               SOURCES ${edged}/key_store.c ${PROJECT_SOURCE_DIR}/tests/support/fake_loop.c)
+               SOURCES ${edged}/key_store.c ${edged}/provisioning/hsm_settings.c ${PROJECT_SOURCE_DIR}/tests/support/fake_loop.c)
+set(fakes ${PROJECT_SOURCE_DIR}/tests/support)
+edge_unit_test(test_custody LIBS edge_provisioning edge_identity edge_pki
+               SOURCES ${edged}/custody.c ${fakes}/fake_loop.c ${fakes}/fake_module_crypt.c ${fakes}/fake_pki.c)

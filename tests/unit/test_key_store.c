@@ -43,6 +43,17 @@ enum edge_code hsm_root_fingerprint(struct hsm *h, uint8_t ret[HSM_FINGERPRINT_L
     return EDGE_OK;
 }
 
+static struct hsm_store_info store;
+static const struct edge_config plain;
+
+enum edge_code hsm_store_get_info(struct hsm *h, struct hsm_store_info *ret,
+                                  struct edge_error *err) {
+    assert_ptr_equal(h, &opened);
+    (void)err;
+    *ret = store;
+    return EDGE_OK;
+}
+
 static unsigned refreshes;
 
 enum edge_code hsm_refresh(struct hsm *h, struct edge_error *err) {
@@ -73,6 +84,7 @@ static int setup(void **state) {
     fake_loop_init();
     lines[0] = '\0';
     start_code = EDGE_OK;
+    store = (struct hsm_store_info){.exists = true, .open = true};
     log_set_sink(keep, NULL);
     return 0;
 }
@@ -106,7 +118,7 @@ static void test_settings_reach_the_key_store(void **unused) {
 
 static void test_ready(void **unused) {
     (void)unused;
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, &plain, dir);
     assert_string_equal(lines, "");
     fake_loop_run();
     assert_non_null(strstr(lines, "ready"));
@@ -115,10 +127,38 @@ static void test_ready(void **unused) {
 static void test_unusable_says_why_and_how_to_mend_it(void **unused) {
     (void)unused;
     start_code = EDGE_DENIED;
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, &plain, dir);
     fake_loop_run();
     assert_non_null(strstr(lines, "no_permission"));
     assert_non_null(strstr(lines, "add the user to group 'tss'"));
+}
+
+static void assert_warns(uint32_t wanted_pcrs, const char *text) {
+    const struct edge_config cfg = {.tpm_pcrs = wanted_pcrs};
+    lines[0] = '\0';
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, &cfg, dir);
+    fake_loop_run();
+    assert_non_null(strstr(lines, "ready"));
+    assert_int_equal(strstr(lines, "sealed store") != NULL, text != NULL);
+    if (text != NULL) {
+        assert_non_null(strstr(lines, text));
+    }
+}
+
+static void test_sealed_store_is_not_as_configured(void **unused) {
+    (void)unused;
+    assert_warns(0, NULL);
+    assert_warns(0x81, "not bound to these PCRs yet: run 'iotedge tpm reseal'");
+    store = (struct hsm_store_info){0};
+    assert_warns(0, NULL);
+    assert_warns(0x81, "not bound to these PCRs yet");
+    store = (struct hsm_store_info){.exists = true, .open = true, .bound = true, .pcrs = 0x81};
+    assert_warns(0x81, NULL);
+    assert_warns(0, "bound to other PCRs");
+    assert_warns(0x80, "bound to other PCRs");
+    store.open = false;
+    (void)snprintf(store.text, sizeof(store.text), "run 'iotedge tpm reseal --recover'");
+    assert_warns(0x81, "The sealed store is locked: run 'iotedge tpm reseal --recover'");
 }
 
 static void test_damaged_files_are_named(void **unused) {
@@ -127,7 +167,7 @@ static void test_damaged_files_are_named(void **unused) {
     dir = keys->path;
     tmpdir_write(keys, "pins.damaged-1700000000", "x", 1, 0600);
     tmpdir_write(keys, "module-root", "x", 1, 0600);
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, &plain, dir);
     fake_loop_run();
     assert_non_null(strstr(lines, "pins.damaged-1700000000"));
     assert_null(strstr(lines, "module-root"));
@@ -157,7 +197,7 @@ static void test_session_is_refreshed_for_ever(void **unused) {
 static void test_full_queue(void **unused) {
     (void)unused;
     fake_worker_fail(EDGE_BUSY);
-    key_store_warm_up(fake_worker(), (struct hsm *)&opened, dir);
+    key_store_warm_up(fake_worker(), (struct hsm *)&opened, &plain, dir);
     fake_worker_fail(EDGE_OK);
     assert_non_null(strstr(lines, "not warmed up"));
 }
@@ -166,9 +206,13 @@ static void test_full_queue(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_settings_reach_the_key_store),         T(test_ready),
-        T(test_unusable_says_why_and_how_to_mend_it), T(test_damaged_files_are_named),
-        T(test_session_is_refreshed_for_ever),        T(test_full_queue),
+        T(test_settings_reach_the_key_store),
+        T(test_ready),
+        T(test_unusable_says_why_and_how_to_mend_it),
+        T(test_damaged_files_are_named),
+        T(test_sealed_store_is_not_as_configured),
+        T(test_session_is_refreshed_for_ever),
+        T(test_full_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
