@@ -367,6 +367,10 @@ def test_system_info_is_for_everybody(device: Device) -> None:
     assert info["cpus"] == engine_info["NCPU"]
     assert info["virtualized"] in ("yes", "no", "unknown")
     assert info["version"]
+    assert info["kernel_release"] == os.uname().release
+    assert info["total_memory"] == engine_info["MemTotal"]
+    assert all(info.get(name, "some") for name in (
+        "operating_system_version", "operating_system_variant", "operating_system_build", "product_name", "system_vendor"))
 
 
 # Keys

@@ -436,7 +436,7 @@ def test_full_disk_keeps_the_identity(saved: Device) -> None:
     copy = home.parent / "home-copy"
     shutil.move(str(home), str(copy))
     home.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "tmpfs", str(home)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", str(home)], check=True)
     try:
         shutil.copytree(copy, home, dirs_exist_ok=True)
         with (home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):

@@ -195,6 +195,17 @@ def test_symmetric_key_is_imported_and_deleted(site: Site, daemon: Daemon) -> No
     assert holds(daemon.home, key) == []
 
 
+@pytest.mark.parametrize("backend", ["tpm", "soft"])
+def test_private_key_of_a_payload_is_kept_sealed(site: Site, daemon: Daemon, backend: str) -> None:
+    if backend == "soft":
+        daemon.use_keys_in_files()
+    external_x509(site, daemon)
+    site.wait_accepted(daemon.start)
+    assert list(daemon.state.glob("external-*.cert.pem")) and not list(daemon.state.glob("external-*.key.pem"))
+    clear = [path for path in daemon.home.rglob("*") if path.is_file() and b"PRIVATE KEY" in path.read_bytes()]
+    assert clear == [] or backend == "soft"
+
+
 def test_key_that_was_never_given_is_asked_for(site: Site, daemon: Daemon) -> None:
     daemon.use_manual(method="tpm", iothub_hostname=site.emulator.hub_host, device_id="somebody")
     daemon.start()

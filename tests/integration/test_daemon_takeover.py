@@ -1,5 +1,6 @@
 """A device that release 1.1 has provisioned goes on with this daemon: without the cloud at first, and its modules' keys
-are those that the hub has until the hub has ours. What 1.1 left is made by hand from its description."""
+are those that the hub has until the hub has ours. What modules had encrypted can be read, who trusted its root trusts
+ours, and its keys do not stay on the disk. What 1.1 left is made by hand from its description."""
 
 from __future__ import annotations
 
@@ -12,17 +13,17 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from support import process
 from support.cloud_client import DpsClient, HubClient, Signer, key_signer
 from support.daemon import Daemon
 from support.device import Site, ended, running_site
 from support.device_certs import self_signed
 from support.engine import Engine
+from support.issued import get_bundle, get_server, verify
+from support.legacy_home import CA_STEMS, MASTER, LegacyHome, put
 from support.module_image import Module, ModuleHost, load_module_image
 from support.tpm2 import Tpm2
 
-MASTER_FILE = "hsm/enc_keys/edgelet-masterWt5mT2xpO72EPKlt2Tt0Sq4uJCrMvfl2rzzKRB3pnyo_.enc.key"
 IDENTITY_HANDLE = "0x81000100"
 TEXT = b"what is signed"
 
@@ -34,17 +35,11 @@ def site(engine: Engine) -> Iterator[Site]:
         yield one
 
 
-def put(path: Path, content: bytes, mode: int = 0o644) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-
-
 class Legacy:
     """One device as 1.1 left it, and what it would sign with."""
 
     def __init__(self, site: Site, daemon: Daemon, name: str, root: Signer, signer: Signer | None,
-                 files: tuple[Path, Path] | None = None) -> None:
+                 files: tuple[Path, Path] | None = None, home: LegacyHome | None = None) -> None:
         self.site, self.daemon, self.name, self.root = site, daemon, name, root
         emulator = site.emulator
         tls = emulator.tls()
@@ -55,7 +50,8 @@ class Legacy:
         answer = hub.put("tempSensor", match="*", primary=self.module_key("primary"),
                          secondary=self.module_key("secondary"), generationId=self.generation, managedBy="IotEdge")
         assert answer.status == 200, answer
-        put(daemon.home / "cache/settings_state", b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=")
+        self.home = home or LegacyHome(daemon.home)
+        self.home.write()
 
     def write_backup(self) -> None:
         """What 1.1 keeps of an assignment by the DPS."""
@@ -123,14 +119,11 @@ def by_certificate(site: Site, daemon: Daemon) -> Legacy:
     files = own.write(daemon.folder)
     site.admin.create_device(site.name(), certificate=own.cert_pem, edge=True)
     daemon.use_manual_x509(site.emulator.hub_host, site.name(), files)
-    master, hybrid, iv = os.urandom(32), os.urandom(32), os.urandom(16)
-    sealed = AESGCM(master).encrypt(iv, hybrid, b"$iotedge")
-    put(daemon.home / MASTER_FILE, master, 0o600)
-    put(daemon.home / "hybrid_id/iotedge_hybrid_key", b"\x01" + sealed[-16:] + sealed[:-16])
-    put(daemon.home / "hybrid_id/iotedge_hybrid_iv", iv)
+    home = LegacyHome(daemon.home)
+    hybrid = home.write_hybrid()
     thumbprint = hashlib.sha256(files[0].read_bytes()).hexdigest()
     root = key_signer(hybrid)(f"{site.emulator.hub_host}/devices/{site.name()}/{thumbprint}".encode())
-    return Legacy(site, daemon, site.name(), key_signer(root), None, files)
+    return Legacy(site, daemon, site.name(), key_signer(root), None, files, home)
 
 
 WAYS: list[Callable[[Site, Daemon], Legacy]] = [by_tpm, by_symmetric_key, by_connection_string, by_certificate]
@@ -171,6 +164,11 @@ def check_takeover(site: Site, daemon: Daemon, modules: ModuleHost, legacy: Lega
     module = modules.run("tempSensor")
     module.generation = legacy.generation
     assert signature(module) == expected
+    # Its secrets are safe, and gone from the disk, but for the root's key: the clock may be ahead.
+    process.wait_until(lambda: all(name.startswith("hsm/cert_keys/") for name in legacy.home.secret_files()),
+                       "the secrets of release 1.1 are removed")
+    assert not legacy.home.is_clean()
+    assert (daemon.home / f"hsm/certs/{CA_STEMS[0]}.cert.pem").exists()
     # The same after a power cut, still without the cloud.
     daemon.kill()
     daemon.clear_log()
@@ -179,6 +177,7 @@ def check_takeover(site: Site, daemon: Daemon, modules: ModuleHost, legacy: Lega
     assert signature(module) == expected
     site.emulator.resume()
     daemon.wait_log("hub holds the current keys", 60)
+    process.wait_until(legacy.home.is_clean, "the keys of release 1.1 are removed")
     assert legacy.key_at_hub() != old_key
     assert signature(module) == hmac.new(legacy.key_at_hub(), TEXT, hashlib.sha256).digest()
     token = module.token()
@@ -188,3 +187,93 @@ def check_takeover(site: Site, daemon: Daemon, modules: ModuleHost, legacy: Lega
     daemon.wait_log("hub holds the current keys")
     assert "release 1.1" not in daemon.log_text()
     assert site.admin.verify_token(module.token())["accepted"]
+
+
+def text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def decrypt(module: Module, module_id: str, ciphertext: bytes, iv: bytes, generation: str = "1") -> tuple[int, bytes]:
+    reply = module.ask("POST", f"/modules/{module_id}/genid/{generation}/decrypt",
+                       {"ciphertext": text(ciphertext), "initializationVector": text(iv)})
+    return reply.status, base64.b64decode(reply.json()["plaintext"]) if reply.status == 200 else b""
+
+
+def check_secrets(modules: list[Module], legacy: Legacy) -> None:
+    """edgeAgent has its backup of the deployment encrypted, edgeHub the keys of leaf devices, each with one IV for all."""
+    iv = b"0123456789abcdef0123456789ABCDEF"
+    for module in modules:
+        name = module.container.name
+        stored = legacy.home.encrypted(f"${name}", "1", b"what is stored", iv)
+        assert decrypt(module, f"${name}", stored, iv) == (200, b"what is stored")
+        assert decrypt(module, f"${name}", stored, iv, "2")[0] == 400
+        made = [module.ask("POST", f"/modules/${name}/genid/1/encrypt",
+                           {"plaintext": text(b"more"), "initializationVector": text(iv)}).json()["ciphertext"]
+                for _ in range(2)]
+        assert made[0] != made[1]
+        assert [decrypt(module, f"${name}", base64.b64decode(one), iv)[1] for one in made] == [b"more", b"more"]
+
+
+def check_trust(hub: Module, legacy: Legacy) -> None:
+    """A leaf device that knows only 1.1's root, and one that knows only ours."""
+    daemon = legacy.daemon
+    root = daemon.folder / "root-1.1.pem"
+    root.write_text(legacy.home.root_pem)
+    issued = get_server(hub, "gateway.test")
+    assert verify(issued.chain_file, root) == ""
+    bundle = get_bundle(daemon).read_text()
+    assert legacy.home.root_pem in bundle
+    ours = daemon.folder / "ours.pem"
+    ours.write_text(bundle.replace(legacy.home.root_pem, ""))
+    assert verify(issued.chain_file, ours) == ""
+
+
+def test_secrets_and_trust_of_release_1_1(site: Site, engine: Engine) -> None:
+    site.admin.reset()
+    daemon = site.daemon(engine)
+    modules = ModuleHost(engine, daemon)
+    try:
+        with ended(daemon):
+            legacy = by_certificate(site, daemon)
+            put(daemon.home / "hsm/cert_keys/operators-own.key.pem", b"unknown", 0o600)
+            site.wait_accepted(daemon.start)
+            daemon.wait_log("took over the master key of release 1.1")
+            process.wait_until(lambda: legacy.home.secret_files() == ["hsm/cert_keys/operators-own.key.pem"],
+                               "the keys of release 1.1 are removed")
+            daemon.wait_log("operators-own.key.pem' is left")
+            system = [modules.run("edgeAgent"), modules.run("edgeHub")]
+            check_secrets(system, legacy)
+            check_trust(system[1], legacy)
+            daemon.kill()
+            daemon.clear_log()
+            daemon.start()
+            daemon.wait_log("Using the saved identity")
+            check_secrets(system, legacy)
+            check_trust(system[1], legacy)
+            assert "took over" not in daemon.log_text()
+    finally:
+        modules.close()
+
+
+def test_master_key_of_a_second_1_1(site: Site, engine: Engine) -> None:
+    """Somebody went back to 1.1, which began with a new master key, and came again."""
+    site.admin.reset()
+    daemon = site.daemon(engine)
+    modules = ModuleHost(engine, daemon)
+    iv = os.urandom(16)
+    try:
+        with ended(daemon):
+            first = by_connection_string(site, daemon)
+            site.wait_accepted(daemon.start)
+            process.wait_until(first.home.is_clean, "the keys of release 1.1 are removed")
+            assert daemon.stop() == 0
+            second = LegacyHome(daemon.home)
+            put(daemon.home / MASTER, second.master, 0o600)
+            daemon.start()
+            process.wait_until(second.is_clean, "its second master key is removed")
+            hub = modules.run("edgeHub")
+            for home in (first.home, second):
+                stored = home.encrypted("$edgeHub", "1", b"what is stored", iv)
+                assert decrypt(hub, "$edgeHub", stored, iv) == (200, b"what is stored")
+    finally:
+        modules.close()

@@ -87,9 +87,11 @@ class DeviceCa:
         path_length: Optional[int] = None,
         days: float = 3650,
         is_ca: bool = True,
+        kind: str = "ec",
+        key: Optional[PrivateKey] = None,
     ) -> None:
         self.parent = parent
-        self.key = new_key()
+        self.key = key or new_key(kind)
         self.certificate = _build(
             name, self.key, parent or self, -1, days, x509.BasicConstraints(is_ca, path_length)
         )
@@ -106,6 +108,10 @@ class DeviceCa:
 
     def intermediate(self, name: str = "device intermediate", **options: object) -> "DeviceCa":
         return DeviceCa(name, self, **options)  # type: ignore[arg-type]
+
+    def as_leaf(self) -> DeviceCertificate:
+        """The authority with its own key and the chain above it: what a device that is one gets."""
+        return DeviceCertificate(self.certificate, self.key, self.parent.chain if self.parent else [])
 
     def leaf(
         self,
@@ -170,6 +176,10 @@ def _build(
         )
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
+    if above is not None:
+        above_key = above.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above_key)
+        builder = builder.add_extension(identifier, critical=False)
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     return builder.sign(issuer.key if above and issuer else key, hashes.SHA256())

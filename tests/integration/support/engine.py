@@ -142,11 +142,15 @@ class Engine:
         # Its containerd dies with it, but may not be reaped yet, and would be taken to be alive.
         (self.folder / "exec" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Removes all containers."""
+        for container in self.call("GET", "/containers/json?all=true"):
+            self.call("DELETE", f"/containers/{container['Id']}?force=true")
+
     def close(self) -> None:
         """Removes all containers, ends the engine and what it has mounted."""
         if self._process is not None:
-            for container in self.call("GET", "/containers/json?all=true"):
-                self.call("DELETE", f"/containers/{container['Id']}?force=true")
+            self.clear()
         self.stop()
         self._end_shims()
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
@@ -163,13 +167,20 @@ class Engine:
             except OSError:
                 continue  # it has ended
 
-    def raw(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> bytes:
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        headers: Optional[dict[str, str]] = None,
+    ) -> bytes:
         """One call; the answer's bytes."""
         connection = _Connection(str(self.socket))
         try:
             data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
-            headers = {"Content-Type": content_type} if data is not None else {}
-            connection.request(method, path, data, headers)
+            types = {"Content-Type": content_type} if data is not None else {}
+            connection.request(method, path, data, {**types, **(headers or {})})
             answer = connection.getresponse()
             content = answer.read()
         finally:

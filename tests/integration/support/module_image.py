@@ -91,9 +91,34 @@ class Module:
         content, _, status = text.rpartition("\n")
         return int(status), content
 
+    def environment(self) -> dict[str, str]:
+        """What edgeAgent gives a module, but for the gateway's name."""
+        record = self.daemon.emulator.admin.devices()[0]
+        name = self.container.name
+        return {
+            "IOTEDGE_WORKLOADURI": f"unix://{INSIDE_SOCKETS}/work.sock",
+            "IOTEDGE_DEVICEID": record["deviceId"],
+            "IOTEDGE_MODULEID": f"${name}" if name in ("edgeAgent", "edgeHub") else name,
+            "IOTEDGE_IOTHUBHOSTNAME": record["hub"],
+            "IOTEDGE_AUTHSCHEME": "sasToken",
+            "IOTEDGE_MODULEGENERATIONID": self.generation,
+        }
+
+    def node(self, script: str, *arguments: str, **changed: str) -> str:
+        """Runs a program of the SDK tests with that environment; the last line it printed."""
+        env = {**self.environment(), **changed}
+        code, text = self.container.exec(
+            "/usr/bin/env", *(f"{name}={value}" for name, value in env.items()), "/usr/bin/node", script, *arguments)
+        assert code == 0, text
+        return text.strip().splitlines()[-1]
+
     def start_in_background(self, *arguments: str) -> None:
         """Runs a command of module_agent.py; it ends with the container."""
-        body = {"Cmd": ["/usr/bin/python3", INSIDE_AGENT, *arguments]}
+        self.spawn("/usr/bin/python3", INSIDE_AGENT, *arguments)
+
+    def spawn(self, *command: str, **env: str) -> None:
+        """Runs a command that ends with the container."""
+        body = {"Cmd": list(command), "Env": [f"{name}={value}" for name, value in env.items()]}
         engine = self.container.engine
         created = engine.call("POST", f"/containers/{self.container.id}/exec", body)["Id"]
         engine.call("POST", f"/exec/{created}/start", {"Detach": True})
@@ -112,8 +137,8 @@ class ModuleHost:
         self.relay.mkdir(exist_ok=True)
         self._modules: list[Module] = []
 
-    def run(self, name: str, labels: Optional[dict[str, str]] = None,
-            mounts: Optional[dict[str, str]] = None) -> Module:
+    def run(self, name: str, labels: Optional[dict[str, str]] = None, mounts: Optional[dict[str, str]] = None,
+            host_config: Optional[dict[str, Any]] = None) -> Module:
         """A running container, labelled as ours unless `labels` says otherwise."""
         for path in self.relay.glob(f"{name}.*"):
             path.unlink()
@@ -129,6 +154,8 @@ class ModuleHost:
             },
             ("/usr/bin/python3", INSIDE_AGENT, "relay", INSIDE_RELAY, name),
             MODULE_IMAGE,
+            host_config=host_config,
+            StopSignal="SIGKILL",  # a first process heeds no other by itself
         )
         module = Module(container, self.daemon, self.relay)
         self._modules.append(module)
