@@ -25,12 +25,15 @@ LAYERS = {
     "edged/http": {"base", "loop"},
     "edged/cloud": {"base", "loop", "hsm", "config"},
     "edged/runtime": {"base", "loop", "hsm", "config"},
+    "edged/pki": {"base", "loop", "hsm", "config"},
     "edged/provisioning": {"base", "loop", "hsm", "config", "cloud", "runtime"},
     "edged/identity": {"base", "loop", "hsm", "config", "cloud", "runtime"},
     "edged/agent": {"base", "loop", "hsm", "config", "cloud", "runtime"},
     "edged/cli": {"base", "loop", "hsm", "config", "cloud", "provisioning"},
-    "edged/api": {"base", "loop", "hsm", "config", "cloud", "runtime", "provisioning", "identity", "http"},
-    "edged": {"base", "loop", "hsm", "config", "cloud", "runtime", "provisioning", "identity", "agent", "http", "api"},
+    "edged/api": {"base", "loop", "hsm", "config", "cloud", "runtime", "pki", "provisioning", "identity",
+                  "http"},
+    "edged": {"base", "loop", "hsm", "config", "cloud", "runtime", "pki", "provisioning", "identity", "agent", "http",
+              "api"},
 }
 
 # Third-party header -> files that may include it.
