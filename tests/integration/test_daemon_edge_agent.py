@@ -348,11 +348,14 @@ def test_a_slow_reader_of_a_loud_module(device: Device, engine: Engine) -> None:
     """The engine waits for it, not our memory."""
     loud = engine.run("loud", OURS, command=("/bin/busybox", "yes", "x" * 1000), Tty=False, StopSignal="SIGKILL",
                       host_config={"LogConfig": {"Type": "json-file", "Config": {"max-size": "16m", "max-file": "1"}}})
-    before = device.daemon.memory_kb
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(20)
         s.connect(str(device.daemon.mgmt))
         s.sendall(f"GET /modules/loud/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
+        for _ in range(5):  # until all buffers are full
+            assert s.recv(1000)
+            time.sleep(0.1)
+        before = device.daemon.memory_kb
         for _ in range(20):
             assert s.recv(1000)
             time.sleep(0.1)
