@@ -76,7 +76,8 @@ const struct cJSON *json_next(const struct cJSON *node);
 const char *json_name(const struct cJSON *member); /* member name, or NULL in an array */
 
 /* Writers: append compact JSON to a buffer. A writer keeps the first error; json_end reports it and
- * takes back what was written. json_add_node writes numbers that no double can hold as null. */
+ * takes back what was written. json_add_node writes numbers that no double can hold as null, and
+ * integers of 64 bits never with an exponent. */
 struct json_writer {
     struct buf *out;
     size_t start; /* length of out at json_begin */

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Below this every integer has a double of its own. */
-#define EXACT_MAX 9007199254740992.0 /* 2^53 */
+/* What INT64_MAX is as a double. */
+#define INT64_EDGE 9223372036854775808.0 /* 2^63 */
 
 static void put(struct json_writer *w, const void *data, size_t len) {
     if (w->code == EDGE_OK) {
@@ -161,8 +161,9 @@ void json_add_b64(struct json_writer *w, const char *name, const void *data, siz
 }
 
 static void add_number(struct json_writer *w, const char *name, double value) {
-    if (value > -EXACT_MAX && value < EXACT_MAX) {
-        int64_t integer = (int64_t)value;
+    /* Whoever wants an integer takes none with an exponent. */
+    if (value >= -INT64_EDGE && value <= INT64_EDGE) {
+        int64_t integer = value < INT64_EDGE ? (int64_t)value : INT64_MAX;
         if (!((double)integer < value || (double)integer > value)) {
             json_add_i64(w, name, integer);
             return;
