@@ -224,6 +224,9 @@ static void write_narrowed(struct json_writer *w, const struct cJSON *given) {
     json_array_open(w, "CapDrop");
     for (const struct cJSON *n = json_first(given); n != NULL; n = json_next(n)) {
         if (is_member(json_name(n), "CapDrop")) {
+            if (json_is_str(n)) { /* the engine takes one as well as many */
+                json_add_node(w, NULL, n);
+            }
             for (const struct cJSON *c = json_first(n); c != NULL; c = json_next(c)) {
                 json_add_node(w, NULL, c);
             }

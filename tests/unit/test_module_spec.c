@@ -142,6 +142,8 @@ static void test_privileges(void **state) {
         {OPTIONS("{\"Ho\xc5\xbftConfig\":{\"CapAdd\":[\"ALL\"]}}"), "{" DROPPED "}"},
         {OPTIONS("{\"HostConfig\":{\"CapDrop\":[\"NET_RAW\"],\"CAPDROP\":null}}"),
          "{\"CapDrop\":[\"NET_RAW\",\"CAP_CHOWN\",\"CAP_SETUID\"]}"},
+        {OPTIONS("{\"HostConfig\":{\"CapDrop\":\"ALL\"}}"),
+         "{\"CapDrop\":[\"ALL\",\"CAP_CHOWN\",\"CAP_SETUID\"]}"},
     };
     char want[512];
     (void)state;
