@@ -223,7 +223,7 @@ enum edge_code docker_modules_json_one(struct slice text, struct cJSON **ret_roo
     const struct cJSON *config = NULL;
     struct slice image_id = {0};
 
-    enum edge_code code = json_parse(text, &root, err);
+    enum edge_code code = json_parse_with_nul(text, &root, err);
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "reading the container engine's answer");
     }

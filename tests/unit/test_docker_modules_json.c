@@ -263,6 +263,7 @@ static void test_one(void **state) {
              "\":\"not an image\"}",
              ",\"Image\":\"hub:1\""),
          EDGE_OK, "hub:1"},
+        {ONE(LABELS, ",\"Image\":\"hub:1\",\"Env\":[\"K=\\u0000\"]"), EDGE_OK, "hub:1"},
         {ONE("{}", ""), EDGE_NOT_FOUND, ""},
         {ONE("null", ""), EDGE_NOT_FOUND, ""},
         {ONE("[]", ""), EDGE_PROTO, ""},
