@@ -13,6 +13,7 @@
 #include "runtime/docker_logs.h"
 #include "runtime/docker_modules_json.h"
 #include "runtime/docker_network.h"
+#include "runtime/docker_owned.h"
 #include "runtime/docker_parts.h"
 #include "runtime/docker_pull.h"
 
@@ -232,6 +233,12 @@ static void on_module(void *data, enum edge_code code, struct slice body,
         code = docker_modules_json_one(body, &root, &module, &own_err);
         err = &own_err;
     }
+    if (code == EDGE_OK && !docker_owned_is_asked(job->asked, module.id, module.name)) {
+        code = EDGE_NOT_FOUND;
+    }
+    if (code == EDGE_NOT_FOUND && err == &own_err) {
+        code = docker_owned_none(job->asked, &own_err);
+    }
     bool ok = code == EDGE_OK;
     job->done.modules(job->data, code, ok ? &module : NULL, ok ? 1 : 0, ok ? NULL : err);
     free(job);
@@ -243,6 +250,9 @@ static enum edge_code docker_inspect_module(struct runtime *rt, const char *id_o
     struct name_path path;
     name_path(&path, id_or_name, "json?size=false");
     struct docker_job job = {.done.modules = done, .data = data};
+    if (!slice_to_array(slice_str(id_or_name), job.asked, sizeof(job.asked))) {
+        return edge_set(err, EDGE_INVALID, "the request is too long");
+    }
     struct docker_request req = {
         .path = path.text,
         .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,

@@ -85,6 +85,15 @@ static enum edge_code send_to_id(struct owned *o, const struct runtime_container
     return docker_engine_send(o->engine, &req, &o->current, err);
 }
 
+bool docker_owned_is_asked(const char *id_or_name, const char *id, const char *name) {
+    return strcmp(id_or_name, name) == 0 || strcmp(id_or_name, id) == 0;
+}
+
+enum edge_code docker_owned_none(const char *id_or_name, struct edge_error *err) {
+    return edge_set_native(err, EDGE_NOT_FOUND, EDGE_DOMAIN_HTTP, 404,
+                           "the container engine answered 404: No such container: %s", id_or_name);
+}
+
 static void on_inspected(void *data, enum edge_code code, struct slice body,
                          const struct edge_error *err) {
     struct owned *o = data;
@@ -101,10 +110,8 @@ static void on_inspected(void *data, enum edge_code code, struct slice body,
     } else {
         code = docker_json_container(body, &c, &own_err);
     }
-    if (code == EDGE_OK && !c.owned) {
-        /* In the Engine's words for one that does not exist: nobody learns which ones there are. */
-        code = edge_set_native(&own_err, EDGE_NOT_FOUND, EDGE_DOMAIN_HTTP, 404,
-                               "the container engine answered 404: No such container: %s", o->name);
+    if (code == EDGE_OK && (!c.owned || !docker_owned_is_asked(o->name, c.id, c.name))) {
+        code = docker_owned_none(o->name, &own_err);
     }
     if (code == EDGE_OK) {
         code = send_to_id(o, &c, &own_err);

@@ -42,6 +42,14 @@ enum edge_code docker_owned_send(struct loop *l, struct docker_engine *e, const 
                                  const struct docker_owned_request *req, struct op *ret_op,
                                  struct edge_error *err) EDGE_NODISCARD;
 
+/* The Engine takes the beginning of an id for a name as well, and a module may be called "db":
+ * whether what it found is what was asked for, by its whole id or its name. */
+bool docker_owned_is_asked(const char *id_or_name, const char *id, const char *name);
+
+/* The error for a container that is not there or not ours, in the Engine's words for the former, so
+ * that nobody learns which ones there are. */
+enum edge_code docker_owned_none(const char *id_or_name, struct edge_error *err) EDGE_NODISCARD;
+
 /* Goes on after an on_data that returned false; stale handles are fine. */
 void docker_owned_resume(struct loop *l, struct docker_engine *e, struct op op);
 

@@ -40,6 +40,7 @@ struct docker_job {
         runtime_done_fn *plain;
     } done;
     void *data;
+    char asked[RUNTIME_NAME_MAX + 1]; /* of docker_inspect_module: the name or id */
 };
 
 /* Copies the job and sends the request, which is a GET unless it says otherwise. */

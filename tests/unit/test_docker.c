@@ -453,6 +453,28 @@ static void test_inspect_module(void **state) {
     fake_transport_answer(0, 404, "{}");
     assert_int_equal(got.code, EDGE_NOT_FOUND);
     assert_int_equal(got.cnt, 0);
+    assert_int_equal(runtime_inspect_module(rt, ID_A, on_module, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_OK);
+}
+
+/* Containers that are none of ours, and one whose id begins with what was taken for a name. */
+static void test_inspect_other_module(void **state) {
+    static const char stranger[] =
+        "{\"Id\":\"" ID_A "\",\"Name\":\"/a\",\"Config\":{},\"State\":{}}";
+    char beginning[] = ID_A;
+    (void)state;
+    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    negotiate(V141);
+    fake_transport_answer(0, 200, stranger);
+    assert_int_equal(got.code, EDGE_NOT_FOUND);
+    assert_string_equal(edge_error_text(&got.err),
+                        "the container engine answered 404: No such container: a");
+    beginning[12] = '\0';
+    assert_int_equal(runtime_inspect_module(rt, beginning, on_module, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(got.code, EDGE_NOT_FOUND);
+    assert_int_equal(got.cnt, 0);
 }
 
 static void on_json(void *data, enum edge_code code, struct slice json,
@@ -580,6 +602,7 @@ int main(void) {
         TEST(test_too_many_calls),
         TEST(test_transport_refuses),
         TEST(test_inspect_module),
+        TEST(test_inspect_other_module),
         TEST(test_stats),
         TEST(test_unreachable_says_what_to_do),
         TEST(test_out_of_memory),

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of an id, behind its first digit. */
+#define WORLD_REST "ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
+
 static struct docker_world *const w = &docker_world;
 
 static void on_done(void *data, enum edge_code code, struct slice body,
@@ -61,6 +64,29 @@ static void test_faults_of_the_look_up(void **state) {
     assert_int_equal(w->calls, 4);
 }
 
+/* The Engine also takes "a" for the beginning of an id. */
+static void test_somebody_else_is_found(void **state) {
+    static const char *const others[] = {
+        "{\"Id\":\"a" WORLD_REST "\",\"Name\":\"/other\",\"Config\":{\"Labels\":" WORLD_LABELS
+        "},\"State\":{}}",
+        "{\"Id\":\"a" WORLD_REST "\",\"Name\":\"/o/a\",\"Config\":{\"Labels\":" WORLD_LABELS
+        "},\"State\":{}}",
+        WORLD_STRANGER,
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(others); i++) {
+        assert_int_equal(send("/x"), EDGE_OK);
+        docker_world_found(others[i]);
+        assert_int_equal(w->code, EDGE_NOT_FOUND);
+        assert_string_equal(edge_error_text(&w->err),
+                            "the container engine answered 404: No such container: a");
+        assert_int_equal(fake_transport_open(), 0);
+    }
+    assert_true(docker_owned_is_asked(WORLD_ID, WORLD_ID, "a"));
+    assert_true(docker_owned_is_asked("a", WORLD_ID, "a"));
+    assert_false(docker_owned_is_asked("1ef0bf51bef5", WORLD_ID, "a"));
+}
+
 static void test_cancel_anywhere(void **state) {
     (void)state;
     assert_int_equal(send("/x"), EDGE_OK);
@@ -99,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         DOCKER_WORLD_TEST(test_answer_is_passed_on),
         DOCKER_WORLD_TEST(test_faults_of_the_look_up),
+        DOCKER_WORLD_TEST(test_somebody_else_is_found),
         DOCKER_WORLD_TEST(test_cancel_anywhere),
         DOCKER_WORLD_TEST(test_close_between),
         DOCKER_WORLD_TEST(test_too_long),
