@@ -301,8 +301,19 @@ static enum edge_code copy_order(struct change *c, const struct module_order *o,
     return code != EDGE_OK ? code : buf_append_slice(&c->body, o->create_body, err);
 }
 
+static bool has_too_many(const struct change *c) {
+    unsigned same = 0;
+    list_for_each (node, tmp, &c->owner->all) {
+        same += strcmp(LIST_ENTRY(node, struct change, node)->name, c->name) == 0 ? 1 : 0;
+    }
+    return same >= MODULE_OPS_OF_ONE;
+}
+
 static enum edge_code submit(struct change *c, struct edge_error *err) {
     bool end = false;
+    if (has_too_many(c)) {
+        return edge_set(err, EDGE_BUSY, "too many changes of this module at once");
+    }
     list_append(&c->owner->all, &c->node);
     c->owner->cnt++;
     enum edge_code code = advance(c, &end, err);

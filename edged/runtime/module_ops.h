@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #define MODULE_OPS_MAX      128   /* under way or waiting; beyond it BUSY */
+#define MODULE_OPS_OF_ONE   16    /* of these, for one module: it may take days to stop */
 #define MODULE_OPS_CLOSE_MS 10000 /* for what must not be left half done */
 #define MODULE_OPS_RETRY_MS 2000
 #define MODULE_OPS_RETRIES  30 /* of a step of an update after which there is no way back */

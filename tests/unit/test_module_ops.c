@@ -158,13 +158,17 @@ static void test_turns(void **state) {
 
 /* A module that asks for much does not get in between those who wait. */
 static void test_limit(void **state) {
+    char name[] = "m0";
     (void)state;
-    fake_runtime_add(env.fake, "1", "m", true);
-    for (unsigned i = 0; i < MODULE_OPS_MAX; i++) {
-        must_run(MODULE_START, "m", false, false);
+    for (unsigned i = 0; i < MODULE_OPS_MAX / MODULE_OPS_OF_ONE; i++) {
+        name[1] = (char)('0' + i);
+        for (unsigned j = 0; j < MODULE_OPS_OF_ONE; j++) {
+            must_run(MODULE_START, name, false, false);
+        }
+        assert_int_equal(run(MODULE_START, name, false, false), EDGE_BUSY);
     }
     assert_int_equal(run(MODULE_START, "n", false, false), EDGE_BUSY);
-    assert_int_equal(fake_runtime_open(env.fake), 1);
+    assert_int_equal(fake_runtime_open(env.fake), MODULE_OPS_MAX / MODULE_OPS_OF_ONE);
     fake_runtime_fail(env.fake, EDGE_NET);
     fake_runtime_run(env.fake);
     assert_int_equal(env.done, MODULE_OPS_MAX);
