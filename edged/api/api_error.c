@@ -140,6 +140,12 @@ void api_error_mgmt(struct http_exchange *x, const char *operation, const struct
     answer(x, err->code, operation, edge_error_text(err));
 }
 
+void api_error_engine(struct http_exchange *x, const char *operation,
+                      const struct edge_error *err) {
+    bool is_answer = err->code == EDGE_PARSE || err->code == EDGE_RANGE;
+    answer(x, is_answer ? EDGE_PROTO : err->code, operation, edge_error_text(err));
+}
+
 void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *a) {
     char text[TEXT_MAX];
     struct edge_error own;

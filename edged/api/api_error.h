@@ -30,6 +30,10 @@ void api_error_pki(struct http_exchange *x, const char *operation, const struct 
 /* Answers a management caller: operation, then the error's text. */
 void api_error_mgmt(struct http_exchange *x, const char *operation, const struct edge_error *err);
 
+/* The same for a failure of the container engine: an answer of its own that is malformed or too
+ * long must not pass for a fault of the request. */
+void api_error_engine(struct http_exchange *x, const char *operation, const struct edge_error *err);
+
 /* The same for an answer of the hub: its 404 and 409 stay visible, what may heal is 500. */
 void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *answer);
 

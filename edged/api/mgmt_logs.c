@@ -147,7 +147,7 @@ static void on_done(void *data, enum edge_code code, const struct edge_error *er
         if (x != NULL && code == EDGE_OK) {
             http_reply_empty(x, 200);
         } else if (x != NULL) {
-            api_error_mgmt(x, LOGS_FAILED, err);
+            api_error_engine(x, LOGS_FAILED, err);
         }
     }
     free(r);

@@ -168,7 +168,7 @@ static void on_module(void *data, enum edge_code code, const struct runtime_modu
         return;
     }
     if (code != EDGE_OK) {
-        api_error_mgmt(x, GET_FAILED, err);
+        api_error_engine(x, GET_FAILED, err);
     } else {
         reply_module(x, list);
     }

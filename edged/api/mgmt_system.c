@@ -70,7 +70,7 @@ static void on_info(void *data, enum edge_code code, const struct runtime_info *
         return;
     }
     if (code != EDGE_OK) {
-        api_error_mgmt(x, INFO_FAILED, err);
+        api_error_engine(x, INFO_FAILED, err);
         return;
     }
     buf_init(&out, INFO_MAX);

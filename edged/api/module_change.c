@@ -49,7 +49,7 @@ static void on_done(void *data, enum edge_code code, const struct edge_error *er
     } else if (x == NULL) {
         log_debug("nobody waits for the answer to a change any more");
     } else if (code != EDGE_OK) {
-        api_error_mgmt(x, p->operation, err);
+        api_error_engine(x, p->operation, err);
     } else if (p->body.len > 0) {
         http_reply_json(x, p->status, &p->body);
     } else {

@@ -165,7 +165,8 @@ static void test_failures(void **state) {
     static const struct {
         enum edge_code code;
         int status;
-    } rows[] = {{EDGE_NOT_FOUND, 404}, {EDGE_NET, 503}, {EDGE_REMOTE, 500}, {EDGE_TIMEOUT, 503}};
+    } rows[] = {{EDGE_NOT_FOUND, 404}, {EDGE_NET, 503},   {EDGE_REMOTE, 500},
+                {EDGE_TIMEOUT, 503},   {EDGE_PARSE, 500}, {EDGE_RANGE, 500}};
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
         fake_runtime_fail(fake, rows[i].code);

@@ -192,7 +192,8 @@ static void test_get_fails(void **unused) {
     static const struct {
         enum edge_code code;
         int status;
-    } rows[] = {{EDGE_NOT_FOUND, 404}, {EDGE_NET, 503}, {EDGE_TIMEOUT, 503}, {EDGE_REMOTE, 500}};
+    } rows[] = {{EDGE_NOT_FOUND, 404}, {EDGE_NET, 503},   {EDGE_TIMEOUT, 503},
+                {EDGE_REMOTE, 500},    {EDGE_PARSE, 500}, {EDGE_RANGE, 500}};
     struct edge_error err;
     (void)unused;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {

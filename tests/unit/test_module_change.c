@@ -82,7 +82,8 @@ static void test_failures(void **state) {
     } rows[] = {
         {EDGE_NOT_FOUND, 404}, {EDGE_CONFLICT, 409}, {EDGE_EXISTS, 409},   {EDGE_INVALID, 400},
         {EDGE_REMOTE, 500},    {EDGE_DENIED, 500},   {EDGE_NET, 503},      {EDGE_TIMEOUT, 503},
-        {EDGE_BUSY, 503},      {EDGE_PROTO, 500},    {EDGE_CANCELED, 503},
+        {EDGE_BUSY, 503},      {EDGE_PROTO, 500},    {EDGE_CANCELED, 503}, {EDGE_PARSE, 500},
+        {EDGE_RANGE, 500},
     };
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
