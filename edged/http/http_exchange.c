@@ -476,6 +476,12 @@ bool http_exchange_stream_written(struct http_exchange *x, size_t len, bool writ
     return writable;
 }
 
+void http_exchange_stream_forgotten(struct http_exchange *x) {
+    x->on_writable = NULL;
+    x->on_gone = NULL;
+    x->op = OP_NONE;
+}
+
 void http_exchange_stream_ended(struct http_exchange *x) {
     log_answer(x, x->stream_status, x->stream_bytes);
     x->op = OP_NONE;

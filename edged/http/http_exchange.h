@@ -126,6 +126,7 @@ const char *http_exchange_date(struct http_exchange *x);
 void http_exchange_stream_started(struct http_exchange *x, int status);
 bool http_exchange_stream_written(struct http_exchange *x, size_t len, bool writable);
 void http_exchange_stream_ended(struct http_exchange *x);
+void http_exchange_stream_forgotten(struct http_exchange *x);
 
 /* --- http_server.c, called by http_exchange.c --- */
 

@@ -79,7 +79,11 @@ bool http_reply_stream_write(struct http_exchange *x, struct slice bytes) {
 }
 
 void http_reply_stream_end(struct http_exchange *x) {
-    if (x->dead || x->phase != HTTP_PHASE_STREAM) {
+    if (x->phase != HTTP_PHASE_STREAM) {
+        return;
+    }
+    if (x->dead) { /* and not released yet: the source, which has ended, must not hear of that */
+        http_exchange_stream_forgotten(x);
         return;
     }
     http_conn_stream_end(&x->conn);

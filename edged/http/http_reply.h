@@ -34,6 +34,7 @@ void http_reply_stream_begin(struct http_exchange *x, int status, const char *co
                              void (*on_writable)(void *data), void (*on_gone)(void *data),
                              void *data);
 bool http_reply_stream_write(struct http_exchange *x, struct slice bytes);
+/* Nothing of the source is called afterwards, even if the client has gone meanwhile. */
 void http_reply_stream_end(struct http_exchange *x);
 
 #endif

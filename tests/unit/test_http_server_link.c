@@ -393,6 +393,22 @@ static void test_client_leaves_a_quiet_stream(void **state) {
     }
 }
 
+/* A source that has ended may be gone when the connection is released: nothing of it is called. */
+static void test_stream_ends_beside_its_client(void **state) {
+    (void)state;
+    world.handler = begin_quiet_stream;
+    gone = 0;
+    int fd = world_connect();
+    world_send(fd, GET_HOOK);
+    world_turn();
+    (void)close(fd);
+    assert_false(http_reply_stream_write(stream, SLICE_LIT("nobody")));
+    http_reply_stream_end(stream);
+    world_turn();
+    assert_int_equal(gone, 0);
+    assert_int_equal(world_stats().open, 0);
+}
+
 /* A source that does not stop is stopped. */
 static void test_deaf_source(void **state) {
     (void)state;
@@ -570,6 +586,7 @@ int main(void) {
         TEST(test_stream_waits_for_its_reader),
         TEST(test_client_leaves_a_stream),
         TEST(test_client_leaves_a_quiet_stream),
+        TEST(test_stream_ends_beside_its_client),
         TEST(test_deaf_source),
         TEST(test_drain_cuts_streams),
         BRIEF(test_slow_and_stuck_readers),
