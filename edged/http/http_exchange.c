@@ -472,6 +472,9 @@ bool http_exchange_stream_written(struct http_exchange *x, size_t len, bool writ
     x->stream_bytes += len;
     run(x);
     writable = !x->dead && !x->conn.broken && http_conn_queued(&x->conn) < HTTP_STREAM_HIGH;
+    if (!writable && !x->paused) {
+        x->waiting_since_ms = http_server_now_ms(x->server);
+    }
     x->paused = !writable;
     return writable;
 }

@@ -125,6 +125,9 @@ static void on_hup(uv_poll_t *handle, int status, int events) {
  * Unix sockets do not have, still reports a hang-up; it needs a descriptor of its own, as libuv has
  * one watcher for each. Without it the client's end is seen when the answer is written. */
 static void watch_hup(struct http_link *k) {
+    if (k->hup_fd >= 0) {
+        return;
+    }
     int fd = fcntl(fd_of(k), F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
         return;
@@ -177,6 +180,9 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf) {
 void http_server_watch_input(struct http_exchange *x) {
     struct http_link *k = link_of(x);
     bool want = !x->conn.eof && (x->lingering || http_conn_wants_input(&x->conn));
+    if (!want && x->phase == HTTP_PHASE_STREAM) {
+        watch_hup(k); /* its source may have nothing to say for days, and it has no deadline */
+    }
     if (want == k->reading) {
         return;
     }
@@ -289,6 +295,13 @@ static void drop_client(struct http_listener *l) {
     log_warn("%s: a connection was dropped: out of memory", s->core.service->name);
 }
 
+/* A stream whose client does not read. Nobody is sent away for that alone: it may be a pager. */
+static bool is_stalled(const struct http_link *k) {
+    const struct http_exchange *x = &k->x;
+    return x->paused &&
+           http_server_now_ms(x->server) - x->waiting_since_ms >= x->core->times.idle_ms;
+}
+
 /* Whether it is the client's turn: nothing is lost but its patience when it is sent away. */
 static bool keeps_us_waiting(const struct http_link *k) {
     switch (k->x.wait) {
@@ -299,6 +312,7 @@ static bool keeps_us_waiting(const struct http_link *k) {
     case HTTP_WAIT_LINGER:
         return !k->refused && !k->x.dead;
     case HTTP_WAIT_NOTHING:
+        return !k->x.dead && is_stalled(k);
     case HTTP_WAIT_HANDLER:
         break;
     }

@@ -64,6 +64,15 @@ static int setup_few(void **state) {
     return 0;
 }
 
+static int setup_few_and_brief(void **state) {
+    static const struct http_listen_options few = {.max_conns = FEW, .max_conns_per_peer = 400};
+    static const struct http_timeouts brief = {2000, 2000, 100, 40};
+    (void)state;
+    log_set_level(LOG_OFF);
+    world_open(&few, &brief);
+    return 0;
+}
+
 static int teardown(void **state) {
     (void)state;
     world_close();
@@ -393,6 +402,23 @@ static void test_client_leaves_a_quiet_stream(void **state) {
     }
 }
 
+/* Also when the client has sent so much behind its request that nobody reads on. */
+static void test_talkative_client_leaves_a_quiet_stream(void **state) {
+    static char bytes[4 * HTTP_READ_MAX];
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    world.handler = begin_quiet_stream;
+    gone = 0;
+    int fd = world_connect();
+    world_send(fd, GET_HOOK);
+    world_send_bytes(fd, bytes, sizeof(bytes));
+    world_turn_ms(5);
+    assert_int_equal(gone, 0);
+    (void)close(fd);
+    world_turn_ms(5);
+    assert_int_equal(gone, 1);
+}
+
 /* A source that has ended may be gone when the connection is released: nothing of it is called. */
 static void test_stream_ends_beside_its_client(void **state) {
     (void)state;
@@ -427,6 +453,45 @@ static void test_deaf_source(void **state) {
     world_read_to_end(fd);
     assert_true(world.eof);
     (void)close(fd);
+}
+
+static void pour_for_ever(void *data) {
+    static char bytes[65536];
+    while (http_reply_stream_write(data, slice_make(bytes, sizeof(bytes)))) {
+    }
+}
+
+static void on_any_gone(void *data) {
+    (void)data;
+    gone++;
+}
+
+static void begin_endless_stream(struct http_exchange *x) {
+    http_reply_stream_begin(x, 200, "text/plain", pour_for_ever, on_any_gone, x);
+    pour_for_ever(x);
+}
+
+/* Clients of streams that do not read cannot hold all places for ever. */
+static void test_stalled_streams_make_room(void **state) {
+    int fds[FEW];
+    (void)state;
+    world.handler = begin_endless_stream;
+    gone = 0;
+    for (size_t i = 0; i < FEW; i++) {
+        fds[i] = world_connect();
+        world_send(fds[i], GET_HOOK);
+        world_turn();
+    }
+    world.handler = NULL;
+    assert_int_equal(world_ask(GET_HOOK), 503);
+    world_turn_ms(150);
+    assert_int_equal(gone, 0); /* as long as there is no need */
+    assert_int_equal(world_ask(GET_HOOK), 200);
+    assert_int_equal(gone, 1);
+    for (size_t i = 0; i < FEW; i++) {
+        (void)close(fds[i]);
+    }
+    world_turn();
 }
 
 static void test_drain_cuts_streams(void **state) {
@@ -586,8 +651,11 @@ int main(void) {
         TEST(test_stream_waits_for_its_reader),
         TEST(test_client_leaves_a_stream),
         TEST(test_client_leaves_a_quiet_stream),
+        TEST(test_talkative_client_leaves_a_quiet_stream),
         TEST(test_stream_ends_beside_its_client),
         TEST(test_deaf_source),
+        cmocka_unit_test_setup_teardown(test_stalled_streams_make_room, setup_few_and_brief,
+                                        teardown),
         TEST(test_drain_cuts_streams),
         BRIEF(test_slow_and_stuck_readers),
         TEST(test_pipelining_is_bounded),
