@@ -130,12 +130,13 @@ static bool on_data(void *data, struct slice bytes) {
     return r->x == NULL || http_reply_stream_write(r->x, bytes);
 }
 
-/* A stream that breaks off cannot say so any more. */
 static void end_stream(const struct reader *r, enum edge_code code, const struct edge_error *err) {
-    if (code != EDGE_OK) {
-        log_warn("the logs of module %s break off: %s", r->name, edge_error_text(err));
+    if (code == EDGE_OK) {
+        http_reply_stream_end(r->x);
+        return;
     }
-    http_reply_stream_end(r->x);
+    log_warn("the logs of module %s break off: %s", r->name, edge_error_text(err));
+    http_reply_stream_break(r->x);
 }
 
 static void on_done(void *data, enum edge_code code, const struct edge_error *err) {

@@ -140,6 +140,7 @@ void http_conn_stream_begin(struct http_conn *c, int status, const char *content
                             const char *date);
 bool http_conn_stream_write(struct http_conn *c, struct slice bytes);
 void http_conn_stream_end(struct http_conn *c);
+void http_conn_stream_break(struct http_conn *c); /* no end is marked, but by closing */
 
 /* Bytes to send, in order; returns how many slices (0: nothing). They stay valid and unchanged
  * until they are reported as sent, or http_conn_clear. */

@@ -219,6 +219,12 @@ void http_conn_stream_end(struct http_conn *c) {
     c->state = HTTP_CONN_AT_FLUSH;
 }
 
+void http_conn_stream_break(struct http_conn *c) {
+    c->chunked = false;
+    c->keep_alive = false;
+    c->state = HTTP_CONN_AT_FLUSH;
+}
+
 size_t http_conn_queued(const struct http_conn *c) {
     return c->fixed_len - c->fixed_sent + c->out.len - c->out_sent + c->next.len;
 }

@@ -78,7 +78,7 @@ bool http_reply_stream_write(struct http_exchange *x, struct slice bytes) {
     return http_exchange_stream_written(x, bytes.len, writable);
 }
 
-void http_reply_stream_end(struct http_exchange *x) {
+static void end_stream(struct http_exchange *x, bool whole) {
     if (x->phase != HTTP_PHASE_STREAM) {
         return;
     }
@@ -86,6 +86,18 @@ void http_reply_stream_end(struct http_exchange *x) {
         http_exchange_stream_forgotten(x);
         return;
     }
-    http_conn_stream_end(&x->conn);
+    if (whole) {
+        http_conn_stream_end(&x->conn);
+    } else {
+        http_conn_stream_break(&x->conn);
+    }
     http_exchange_stream_ended(x);
+}
+
+void http_reply_stream_end(struct http_exchange *x) {
+    end_stream(x, true);
+}
+
+void http_reply_stream_break(struct http_exchange *x) {
+    end_stream(x, false);
 }

@@ -34,7 +34,10 @@ void http_reply_stream_begin(struct http_exchange *x, int status, const char *co
                              void (*on_writable)(void *data), void (*on_gone)(void *data),
                              void *data);
 bool http_reply_stream_write(struct http_exchange *x, struct slice bytes);
-/* Nothing of the source is called afterwards, even if the client has gone meanwhile. */
+/* After either nothing of the source is called any more, even if the client has gone meanwhile. */
 void http_reply_stream_end(struct http_exchange *x);
+/* For a source that failed: what was written is sent, then the connection is closed without the
+ * mark of the end, by which a client of HTTP/1.1 knows that something is missing. */
+void http_reply_stream_break(struct http_exchange *x);
 
 #endif

@@ -22,7 +22,7 @@ struct http_exchange {
     int status;
     unsigned retry_after_s;
     bool sensitive;
-    bool streaming, slow;
+    bool streaming, slow, broken_off;
     void (*on_writable)(void *data);
     void (*on_gone)(void *data);
     void *stream_data;
@@ -89,6 +89,10 @@ bool fake_exchange_was_sensitive(void) {
 
 bool fake_exchange_is_streaming(void) {
     return x.streaming;
+}
+
+bool fake_exchange_broke_off(void) {
+    return x.broken_off;
 }
 
 void fake_exchange_set_slow(bool slow) {
@@ -197,4 +201,9 @@ void http_reply_stream_end(struct http_exchange *e) {
     assert(e->streaming);
     e->streaming = false;
     e->answers++;
+}
+
+void http_reply_stream_break(struct http_exchange *e) {
+    http_reply_stream_end(e);
+    e->broken_off = true;
 }

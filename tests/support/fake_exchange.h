@@ -31,6 +31,7 @@ bool fake_exchange_was_sensitive(void); /* the answer's buffer wipes itself */
 
 /* A stream's text is that of the answer, and its end is the answer. */
 bool fake_exchange_is_streaming(void);
+bool fake_exchange_broke_off(void);
 void fake_exchange_set_slow(bool slow); /* a slow client: writes ask for a pause */
 void fake_exchange_drain(void);         /* it has caught up */
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +159,28 @@ static void test_stream_to_old_and_mute_clients(void **state) {
     buf_clear(&out);
 }
 
+static void test_stream_breaks_off(void **state) {
+    static const char *const versions[] = {"1.1", "1.0"};
+    char request[64];
+    struct buf out;
+    (void)state;
+    buf_init(&out, 4096);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(versions); i++) {
+        (void)snprintf(request, sizeof(request), "GET / HTTP/%s\r\n\r\n", versions[i]);
+        with_request(request);
+        http_conn_stream_begin(&conn, 200, NULL, DRIVER_DATE);
+        assert_true(http_conn_stream_write(&conn, SLICE_LIT("half")));
+        http_conn_stream_break(&conn);
+        assert_int_equal(http_conn_next(&conn), HTTP_CONN_WAIT);
+        drain(&out, 7);
+        assert_true(slice_ends_with(buf_slice(&out), i == 0 ? "\r\n4\r\nhalf\r\n" : "\r\nhalf"));
+        assert_int_equal(http_conn_next(&conn), HTTP_CONN_CLOSE);
+        http_conn_clear(&conn);
+        buf_reset(&out);
+    }
+    buf_clear(&out);
+}
+
 /* A source that does not listen ends the connection, not the memory. */
 static void test_stream_is_bounded(void **state) {
     (void)state;
@@ -214,6 +237,7 @@ int main(void) {
         cmocka_unit_test(test_every_status_has_a_phrase),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stream_to_old_and_mute_clients),
+        cmocka_unit_test(test_stream_breaks_off),
         cmocka_unit_test(test_stream_is_bounded),
         cmocka_unit_test(test_out_of_memory),
     };

@@ -422,17 +422,41 @@ static void test_talkative_client_leaves_a_quiet_stream(void **state) {
 /* A source that has ended may be gone when the connection is released: nothing of it is called. */
 static void test_stream_ends_beside_its_client(void **state) {
     (void)state;
+    for (int whole = 0; whole < 2; whole++) {
+        world.handler = begin_quiet_stream;
+        gone = 0;
+        int fd = world_connect();
+        world_send(fd, GET_HOOK);
+        world_turn();
+        (void)close(fd);
+        assert_false(http_reply_stream_write(stream, SLICE_LIT("nobody")));
+        if (whole) {
+            http_reply_stream_end(stream);
+        } else {
+            http_reply_stream_break(stream);
+        }
+        world_turn();
+        assert_int_equal(gone, 0);
+        assert_int_equal(world_stats().open, 0);
+    }
+}
+
+/* What was written arrives, and that it is not all is told by how it ends. */
+static void test_stream_breaks_off(void **state) {
+    (void)state;
     world.handler = begin_quiet_stream;
     gone = 0;
     int fd = world_connect();
     world_send(fd, GET_HOOK);
     world_turn();
-    (void)close(fd);
-    assert_false(http_reply_stream_write(stream, SLICE_LIT("nobody")));
-    http_reply_stream_end(stream);
-    world_turn();
+    assert_true(http_reply_stream_write(stream, SLICE_LIT("half")));
+    http_reply_stream_break(stream);
+    world_read_to_end(fd);
+    assert_true(world_contains("\r\n\r\n4\r\nhalf\r\n"));
+    assert_false(world_contains("\r\n0\r\n"));
+    assert_true(world.eof && !world.reset);
     assert_int_equal(gone, 0);
-    assert_int_equal(world_stats().open, 0);
+    (void)close(fd);
 }
 
 /* A source that does not stop is stopped. */
@@ -653,6 +677,7 @@ int main(void) {
         TEST(test_client_leaves_a_quiet_stream),
         TEST(test_talkative_client_leaves_a_quiet_stream),
         TEST(test_stream_ends_beside_its_client),
+        TEST(test_stream_breaks_off),
         TEST(test_deaf_source),
         cmocka_unit_test_setup_teardown(test_stalled_streams_make_room, setup_few_and_brief,
                                         teardown),

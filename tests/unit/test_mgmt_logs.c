@@ -66,6 +66,7 @@ static void test_stream(void **state) {
     assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("two")));
     fake_runtime_logs_end(fake, EDGE_OK);
     assert_false(fake_exchange_is_streaming());
+    assert_false(fake_exchange_broke_off());
     assert_string_equal(fake_exchange_text(), "one two");
 }
 
@@ -189,6 +190,7 @@ static void test_stream_breaks_off(void **state) {
     assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("half")));
     fake_runtime_logs_end(fake, EDGE_NET);
     assert_false(fake_exchange_is_streaming());
+    assert_true(fake_exchange_broke_off());
     assert_string_equal(fake_exchange_text(), "half");
 }
 
