@@ -327,6 +327,7 @@ static const struct runtime_ops docker_ops = {
     .stats = docker_stats,
     .network_ensure = docker_network_ensure,
     .images = docker_images_list,
+    .image_check = docker_images_check,
     .image_remove = docker_images_remove,
     .close = docker_close,
     .free = docker_free,

@@ -38,6 +38,37 @@ enum edge_code docker_images_list(struct runtime *rt, runtime_images_fn *done, v
     return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
+/* The slashes of a name are part of the route; runtime_is_image has seen to the rest. The brackets
+ * of an IPv6 address may not stand in a path (RFC 3986), but the Engine takes them. */
+struct image_path {
+    char text[RUNTIME_IMAGE_MAX + 48];
+};
+
+static void image_path(struct image_path *p, const char *image, const char *tail) {
+    (void)snprintf(p->text, sizeof(p->text), "/images/%s%s", image, tail);
+}
+
+static void on_checked(void *data, enum edge_code code, struct slice body,
+                       const struct edge_error *err) {
+    struct docker_job *job = data;
+    (void)body;
+    job->done.plain(job->data, code, code == EDGE_OK ? NULL : err);
+    free(job);
+}
+
+enum edge_code docker_images_check(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                   void *data, struct op *ret_op, struct edge_error *err) {
+    struct image_path path;
+    image_path(&path, image, "/json");
+    const struct docker_job job = {.done.plain = done, .data = data};
+    struct docker_request req = {
+        .path = path.text,
+        .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
+        .on_done = on_checked,
+    };
+    return docker_job_start(rt, &req, &job, ret_op, err);
+}
+
 static void on_removed(void *data, enum edge_code code, struct slice body,
                        const struct edge_error *err) {
     struct docker_job *job = data;
@@ -51,14 +82,12 @@ static void on_removed(void *data, enum edge_code code, struct slice body,
 
 enum edge_code docker_images_remove(struct runtime *rt, const char *image, runtime_done_fn *done,
                                     void *data, struct op *ret_op, struct edge_error *err) {
-    char path[RUNTIME_IMAGE_MAX + 48];
-    /* The slashes of a name are part of the route; runtime_is_image has seen to the rest. The
-     * brackets of an IPv6 address may not stand in a path (RFC 3986), but the Engine takes them. */
-    (void)snprintf(path, sizeof(path), "/images/%s?force=false&noprune=false", image);
+    struct image_path path;
+    image_path(&path, image, "?force=false&noprune=false");
     const struct docker_job job = {.done.plain = done, .data = data};
     struct docker_request req = {
         .method = "DELETE",
-        .path = path,
+        .path = path.text,
         .timeout_ms = DOCKER_CHANGE_TIMEOUT_MS,
         .on_done = on_removed,
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images of the Engine: runtime_images and runtime_image_remove. Inside runtime/ only.
+ * Images of the Engine: runtime_images, runtime_image_check and runtime_image_remove. Inside
+ * runtime/ only.
  */
 #ifndef RUNTIME_DOCKER_IMAGES_H
 #define RUNTIME_DOCKER_IMAGES_H
@@ -9,6 +10,9 @@
 
 enum edge_code docker_images_list(struct runtime *rt, runtime_images_fn *done, void *data,
                                   struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+enum edge_code docker_images_check(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                   void *data, struct op *ret_op,
+                                   struct edge_error *err) EDGE_NODISCARD;
 enum edge_code docker_images_remove(struct runtime *rt, const char *image, runtime_done_fn *done,
                                     void *data, struct op *ret_op,
                                     struct edge_error *err) EDGE_NODISCARD;

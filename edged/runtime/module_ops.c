@@ -20,7 +20,7 @@
 enum step {
     STEP_END,
     STEP_LOOK, /* is it there? */
-    STEP_PULL,
+    STEP_PULL, /* or, when it may not be pulled, of an update: is the image there? */
     STEP_TURN,
     STEP_REMOVE,
     STEP_CREATE,
@@ -125,6 +125,9 @@ static enum edge_code begin_step(struct change *c, struct edge_error *err) {
     case STEP_LOOK:
         return runtime_inspect_module(rt, c->name, on_look, c, &c->op, err);
     case STEP_PULL:
+        if (!c->pull) {
+            return runtime_image_check(rt, c->image, on_step, c, &c->op, err);
+        }
         return runtime_pull(rt, c->image, buf_slice(&c->auth), NULL, on_step, c, &c->op, err);
     case STEP_REMOVE:
         return runtime_remove(rt, c->name, on_step, c, &c->op, err);
@@ -151,7 +154,7 @@ static enum edge_code advance(struct change *c, bool *ret_end, struct edge_error
             *ret_end = true;
             return EDGE_OK;
         case STEP_PULL:
-            if (c->pull) {
+            if (c->pull || c->what == MODULE_UPDATE) {
                 return begin_step(c, err);
             }
             break;

@@ -140,6 +140,12 @@ enum edge_code runtime_images(struct runtime *rt, runtime_images_fn *done, void 
     return rt->ops->images(rt, done, data, ret_op, err);
 }
 
+enum edge_code runtime_image_check(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                   void *data, struct op *ret_op, struct edge_error *err) {
+    enum edge_code code = check_image(image, err);
+    return code != EDGE_OK ? code : rt->ops->image_check(rt, image, done, data, ret_op, err);
+}
+
 enum edge_code runtime_image_remove(struct runtime *rt, const char *image, runtime_done_fn *done,
                                     void *data, struct op *ret_op, struct edge_error *err) {
     enum edge_code code = check_image(image, err);

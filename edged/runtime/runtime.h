@@ -200,6 +200,8 @@ struct runtime_ops {
                                      struct edge_error *err);
     enum edge_code (*images)(struct runtime *rt, runtime_images_fn *done, void *data,
                              struct op *ret_op, struct edge_error *err);
+    enum edge_code (*image_check)(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                  void *data, struct op *ret_op, struct edge_error *err);
     enum edge_code (*image_remove)(struct runtime *rt, const char *image, runtime_done_fn *done,
                                    void *data, struct op *ret_op, struct edge_error *err);
     void (*close)(struct runtime *rt, void (*closed)(void *data), void *data);
@@ -286,6 +288,10 @@ enum edge_code runtime_network_ensure(struct runtime *rt, const struct runtime_n
 
 enum edge_code runtime_images(struct runtime *rt, runtime_images_fn *done, void *data,
                               struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+/* OK when a container can be made of this image now; NOT_FOUND. */
+enum edge_code runtime_image_check(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                   void *data, struct op *ret_op,
+                                   struct edge_error *err) EDGE_NODISCARD;
 /* Takes away a name of an image, by name or id; the image goes with its last one. CONFLICT when a
  * container, running or not, needs it. One that is not there counts as removed. */
 enum edge_code runtime_image_remove(struct runtime *rt, const char *image, runtime_done_fn *done,

@@ -245,6 +245,13 @@ static enum edge_code fake_images(struct runtime *rt, runtime_images_fn *done, v
     return call_start(rt, &c, ret_op, err);
 }
 
+static enum edge_code fake_image_check(struct runtime *rt, const char *image, runtime_done_fn *done,
+                                       void *data, struct op *ret_op, struct edge_error *err) {
+    struct call c = {.kind = FAKE_RUNTIME_IMAGE_CHECK, .done.plain = done, .data = data};
+    set_name(&c, image);
+    return call_start(rt, &c, ret_op, err);
+}
+
 static enum edge_code fake_image_remove(struct runtime *rt, const char *image,
                                         runtime_done_fn *done, void *data, struct op *ret_op,
                                         struct edge_error *err) {
@@ -290,6 +297,7 @@ static const struct runtime_ops ops = {
     .stats = fake_stats,
     .network_ensure = fake_network,
     .images = fake_images,
+    .image_check = fake_image_check,
     .image_remove = fake_image_remove,
     .close = fake_close,
     .free = fake_free,
@@ -447,6 +455,8 @@ static enum edge_code code_of(const struct call *c, size_t at) {
         return at != SIZE_MAX                        ? EDGE_CONFLICT
                : missing_at(f, c->image) != SIZE_MAX ? EDGE_NOT_FOUND
                                                      : EDGE_OK;
+    case FAKE_RUNTIME_IMAGE_CHECK:
+        return missing_at(f, c->name) != SIZE_MAX ? EDGE_NOT_FOUND : EDGE_OK;
     default:
         return EDGE_OK;
     }

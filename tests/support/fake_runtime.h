@@ -30,6 +30,7 @@ enum fake_runtime_call {
     FAKE_RUNTIME_STATS,
     FAKE_RUNTIME_NETWORK,
     FAKE_RUNTIME_IMAGES,
+    FAKE_RUNTIME_IMAGE_CHECK,
     FAKE_RUNTIME_IMAGE_REMOVE,
     FAKE_RUNTIME_CALL_CNT_
 };
@@ -63,7 +64,7 @@ void fake_runtime_set_exit(struct fake_runtime *f, const char *id_or_name, int64
 void fake_runtime_miss_image(struct fake_runtime *f, const char *image);
 
 /* What was answered so far, one after the other: "pull a:1; remove m; create m; start m". Failed
- * ones have "!" behind. List, inspect, top, info and stats are not in it. */
+ * ones have "!" behind. List, inspect, top, info, stats and looks at images are not in it. */
 const char *fake_runtime_journal(const struct fake_runtime *f);
 void fake_runtime_journal_clear(struct fake_runtime *f);
 

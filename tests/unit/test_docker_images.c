@@ -58,6 +58,24 @@ static void test_remove(void **state) {
     }
 }
 
+static void test_check(void **state) {
+    static const struct {
+        int status;
+        enum edge_code code;
+    } rows[] = {{200, EDGE_OK}, {404, EDGE_NOT_FOUND}, {500, EDGE_REMOTE}};
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(
+            runtime_image_check(w->rt, "localhost:5000/a/b:1", docker_world_done, NULL, NULL, NULL),
+            EDGE_OK);
+        assert_string_equal(fake_transport_url(0),
+                            "GET http://localhost/v1.41/images/localhost:5000/a/b:1/json");
+        fake_transport_answer(0, rows[i].status, "{}");
+        assert_int_equal(w->calls, i + 1);
+        assert_int_equal(w->code, rows[i].code);
+    }
+}
+
 static enum edge_code one_round(void *data) {
     struct edge_error err = {0};
     (void)data;
@@ -83,6 +101,7 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         DOCKER_WORLD_TEST(test_list),
+        DOCKER_WORLD_TEST(test_check),
         DOCKER_WORLD_TEST(test_remove),
         DOCKER_WORLD_TEST(test_out_of_memory),
     };

@@ -133,6 +133,12 @@ static void test_update(void **state) {
     fake_runtime_fail_call(env.fake, FAKE_RUNTIME_PULL, EDGE_DENIED);
     must_run(MODULE_UPDATE, "m", true, true);
     check("pull a:1!", EDGE_DENIED);
+    fake_runtime_miss_image(env.fake, "a:1");
+    must_run(MODULE_UPDATE, "m", false, true);
+    check("", EDGE_NOT_FOUND); /* the old one stays */
+    fake_runtime_fail_call(env.fake, FAKE_RUNTIME_PULL, EDGE_OK);
+    must_run(MODULE_PULL, "m", false, false);
+    check("pull a:1", EDGE_OK);
     fake_runtime_fail_call(env.fake, FAKE_RUNTIME_START, EDGE_INVALID);
     must_run(MODULE_UPDATE, "m", false, true);
     check("remove m; create m; start m!", EDGE_INVALID);
@@ -278,7 +284,8 @@ static void test_close(void **state) {
     fake_runtime_add(env.fake, "1", "m", true);
     fake_runtime_add(env.fake, "2", "n", true);
     must_run(MODULE_UPDATE, "m", false, true);
-    assert_true(fake_runtime_step(env.fake));
+    assert_true(fake_runtime_step(env.fake)); /* it is there */
+    assert_true(fake_runtime_step(env.fake)); /* so is its image */
     must_run(MODULE_START, "m", false, false);
     must_run(MODULE_PULL, "k", true, false);
     must_run(MODULE_STOP, "n", false, false);

@@ -145,6 +145,7 @@ static void test_bad_names_do_not_pass(void **state) {
         .modules = count_modules,
         .create = count_create,
         .pull = count_pull,
+        .image_check = count_image,
         .image_remove = count_image,
         .logs = count_logs,
         .stats = count_stats,
@@ -166,6 +167,7 @@ static void test_bad_names_do_not_pass(void **state) {
     assert_int_equal(runtime_pull(&rt, "a&tag=b", auth, NULL, NULL, NULL, NULL, NULL),
                      EDGE_INVALID);
     assert_int_equal(runtime_image_remove(&rt, "../x", NULL, NULL, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(runtime_image_check(&rt, "../x", NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_logs(&rt, "a/b", &all, NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_logs(&rt, "a", &bad_tail, NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_stats(&rt, "", NULL, NULL, NULL, NULL), EDGE_INVALID);
@@ -178,6 +180,7 @@ static void test_bad_names_do_not_pass(void **state) {
     assert_int_equal(runtime_create(&rt, &spec, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_pull(&rt, "a:1", auth, NULL, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_image_remove(&rt, "a:1", NULL, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_image_check(&rt, "a:1", NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_logs(&rt, "a", &all, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_logs(&rt, "a", &ten, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_logs(&rt, "a", &none, NULL, NULL, NULL, NULL), EDGE_OK);
@@ -186,7 +189,7 @@ static void test_bad_names_do_not_pass(void **state) {
     assert_int_equal(last_timeout_s, 7);
     assert_int_equal(runtime_stop(&rt, "a", INT32_MAX, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(last_timeout_s, RUNTIME_STOP_MAX_S);
-    assert_int_equal(calls, 13);
+    assert_int_equal(calls, 14);
     runtime_free(NULL);
 }
 
