@@ -332,18 +332,6 @@ def test_logs_are_followed(device: Device, engine: Engine, agent: Module, talker
         assert answer.endswith(b"0\r\n\r\n")
 
 
-def test_a_follower_does_not_hold_up_a_stop(device: Device, talker: Container) -> None:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
-        s.connect(str(device.daemon.mgmt))
-        s.sendall(f"GET /modules/talker/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
-        assert s.recv(65536)
-        begun = time.monotonic()
-        assert device.daemon.stop() == 0
-        assert time.monotonic() - begun < 8
-    device.daemon.start()
-
-
 def test_a_slow_reader_of_a_loud_module(device: Device, engine: Engine) -> None:
     """The engine waits for it, not our memory."""
     loud = engine.run("loud", OURS, command=("/bin/busybox", "yes", "x" * 1000), Tty=False, StopSignal="SIGKILL",
@@ -380,6 +368,18 @@ def other(device: Device, engine: Engine) -> Iterator[Module]:
         module.container.remove()
     except EngineError:
         pass
+
+
+def test_a_follower_does_not_hold_up_a_stop(device: Device, talker: Container) -> None:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(device.daemon.mgmt))
+        s.sendall(f"GET /modules/talker/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
+        assert s.recv(65536)
+        begun = time.monotonic()
+        assert device.daemon.stop() == 0
+        assert time.monotonic() - begun < 8
+    device.daemon.start()
 
 
 def test_only_edge_agent_changes_what_there_is(device: Device, engine: Engine, other: Module) -> None:

@@ -185,6 +185,7 @@ def test_faults_of_changes(mock: MockEngine, path: str, kind: str, codes: set[st
         ("stream", '{"status":"x"}\n{"error":"unauthorized: go away"}', {"denied"}),
         ("cut", '{"status":"x"}\n{"status":"y"}', {"network", "protocol"}),
     ],
+    ids=lambda value: value[:24] if isinstance(value, str) else None,  # all of it is in the environment of what is run
 )
 def test_faults_of_pulls(mock: MockEngine, kind: str, body: str, codes: set[str]) -> None:
     mock.fail("/images/create", kind, body=body)

@@ -103,7 +103,7 @@ static struct runtime_module fresh(void) {
 }
 
 static enum edge_code detail(const char *rest, struct runtime_module *m) {
-    char text[1024];
+    char text[1536];
     snprintf(text, sizeof(text), "{\"Id\":\"" ID_A "\",%s}", rest);
     return docker_modules_json_detail(slice_str(text), m, NULL);
 }
