@@ -26,7 +26,10 @@ static struct leaf_issuer *issuer;
 static int setup(void **state) {
     (void)state;
     pki_env_init(&env);
-    return leaf_issuer_new(buf_slice(&env.chain), env.hsm, "workload-ca-1", &issuer, NULL);
+    return leaf_issuer_new(buf_slice(&env.chain), env.hsm, "workload-ca-1", &issuer, NULL) ==
+                   EDGE_OK
+               ? 0
+               : -1;
 }
 
 static int teardown(void **state) {
