@@ -99,10 +99,12 @@ enum edge_code docker_pull_message(struct slice text, struct docker_pull_message
     }
     docker_text_clean(status.len > 0 ? status : slice_trim(stream), m.text, sizeof(m.text));
     size_t len = strlen(m.text);
-    if (id.len > 0 && len > 0 && len + 3 < sizeof(m.text)) {
+    if (id.len > 0 && len > 0) {
         char id_text[64];
         docker_text_clean(id, id_text, sizeof(id_text));
-        (void)snprintf(m.text + len, sizeof(m.text) - len, " (%s)", id_text);
+        if (len + strlen(id_text) + sizeof(" ()") <= sizeof(m.text)) { /* whole, or not at all */
+            (void)snprintf(m.text + len, sizeof(m.text) - len, " (%s)", id_text);
+        }
     }
     *ret = m;
     return EDGE_OK;

@@ -189,7 +189,7 @@ static void stop(void *data) {
 
 /* --- The same as it is asked for: by the loop, made by the worker --- */
 
-#define WINDOW 16 /* requests at a time */
+#define WINDOW PKI_PER_MODULE_MAX /* requests at a time */
 
 struct asking {
     struct loop *loop;

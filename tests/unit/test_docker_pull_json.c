@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_complete(void **state) {
@@ -97,6 +98,18 @@ static enum edge_code one_round(void *data) {
     return docker_pull_message(SLICE_LIT("{\"status\":\"a\",\"id\":\"b\"}"), &m, NULL);
 }
 
+/* It is left out, not cut in the middle of a character. */
+static void test_id_without_room(void **state) {
+    struct docker_pull_message m;
+    char status[sizeof(m.text) - 6], json[sizeof(m.text) + 64];
+    (void)state;
+    memset(status, 'a', sizeof(status) - 1);
+    status[sizeof(status) - 1] = '\0';
+    snprintf(json, sizeof(json), "{\"status\":\"%s\",\"id\":\"\xc3\xa9\xc3\xa9\"}", status);
+    assert_int_equal(docker_pull_message(slice_str(json), &m, NULL), EDGE_OK);
+    assert_string_equal(m.text, status);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     assert_true(alloc_fail_torture(one_round, NULL) > 2);
@@ -104,9 +117,8 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_meaning),
+        cmocka_unit_test(test_complete),      cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_meaning),       cmocka_unit_test(test_id_without_room),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
