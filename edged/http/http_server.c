@@ -106,9 +106,13 @@ static void on_timer(uv_timer_t *timer) {
     list_for_each (pos, tmp, &s->listeners) {
         expire_links(LIST_ENTRY(pos, struct http_listener, node), now_ms, &next_ms);
     }
-    if (s->drain_ms != 0 && now_ms >= s->drain_streams_ms) {
-        cut_off(s, now_ms < s->drain_ms);
-        next_ms = s->drain_ms < next_ms ? s->drain_ms : next_ms;
+    if (s->drain_ms != 0) {
+        uint64_t drain_ms = s->drain_streams_ms;
+        if (now_ms >= s->drain_streams_ms) {
+            cut_off(s, now_ms < s->drain_ms);
+            drain_ms = s->drain_ms;
+        }
+        next_ms = drain_ms < next_ms ? drain_ms : next_ms;
     }
     if (next_ms != UINT64_MAX) {
         http_server_arm_at(s, next_ms);

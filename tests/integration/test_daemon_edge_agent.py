@@ -370,6 +370,18 @@ def other(device: Device, engine: Engine) -> Iterator[Module]:
         pass
 
 
+def test_a_follower_does_not_hold_up_a_stop(device: Device, talker: Container) -> None:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(device.daemon.mgmt))
+        s.sendall(f"GET /modules/talker/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
+        assert s.recv(65536)
+        begun = time.monotonic()
+        assert device.daemon.stop() == 0
+        assert time.monotonic() - begun < 8
+    device.daemon.start()
+
+
 def test_only_edge_agent_changes_what_there_is(device: Device, engine: Engine, other: Module) -> None:
     wish = spec("other", MODULE_IMAGE, pull=False)
     before = state_of(engine, "other")["Id"]

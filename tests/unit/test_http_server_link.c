@@ -531,6 +531,25 @@ static void test_drain_cuts_streams(void **state) {
     world_open(NULL, NULL);
 }
 
+/* The timer may have been set for somebody else, earlier than the drain needs it. */
+static void test_drain_after_another_deadline(void **state) {
+    (void)state;
+    world.handler = begin_quiet_stream;
+    gone = 0;
+    int fd = world_connect();
+    world_send(fd, GET_HOOK);
+    world_turn_ms(5);
+    world.handler = NULL;
+    int idle = world_connect();
+    world_send(idle, GET_HOOK);
+    world_turn_ms(5);
+    world_close(); /* closes that one at once, but the timer is set for it */
+    assert_int_equal(gone, 1);
+    (void)close(idle);
+    (void)close(fd);
+    world_open(NULL, NULL);
+}
+
 static void large(struct http_exchange *x) {
     struct buf out;
     uint8_t *at;
@@ -682,6 +701,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_stalled_streams_make_room, setup_few_and_brief,
                                         teardown),
         TEST(test_drain_cuts_streams),
+        BRIEF(test_drain_after_another_deadline),
         BRIEF(test_slow_and_stuck_readers),
         TEST(test_pipelining_is_bounded),
         TEST(test_client_gone_before_the_answer_is_written),
