@@ -8,12 +8,68 @@
 
 #include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* The n-th step of a file does not return (1: the next); 0: all do. */
+static size_t kill_at_file_step;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
+int __real_unlinkat(int fd, const char *name, int flags);
+int __wrap_unlinkat(int fd, const char *name, int flags);
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+
+static void step(void) {
+    if (kill_at_file_step > 0 && --kill_at_file_step == 0) {
+        (void)kill(getpid(), SIGKILL);
+    }
+}
+
+int __wrap_fsync(int fd) {
+    step();
+    int rc = __real_fsync(fd);
+    step();
+    return rc;
+}
+
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
+    step();
+    int rc = __real_renameat(from_fd, from, to_fd, to);
+    step();
+    return rc;
+}
+
+int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
+    step();
+    int rc = __real_renameat2(from_fd, from, to_fd, to, flags);
+    step();
+    return rc;
+}
+
+int __wrap_unlinkat(int fd, const char *name, int flags) {
+    step();
+    int rc = __real_unlinkat(fd, name, flags);
+    step();
+    return rc;
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t len) {
+    step();
+    return __real_write(fd, data, len);
+}
 
 static int setup(void **state, bool manufactured) {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -165,6 +221,32 @@ int fixture_count(struct fixture *f, const char *prefix, bool aside) {
     }
     (void)closedir(dir);
     return cnt;
+}
+
+bool fixture_dies(struct fixture *f, bool start, size_t tpm_command, size_t file_step,
+                  enum edge_code (*call)(struct fixture *f)) {
+    int status = 0;
+
+    fixture_close(f);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (start) {
+            fixture_start(f);
+        } else {
+            fixture_open(f);
+        }
+        fake_tcti_kill(tpm_command);
+        kill_at_file_step = file_step;
+        _exit(call(f) == EDGE_OK ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status)) {
+        assert_int_equal(WEXITSTATUS(status), 0);
+        return true;
+    }
+    assert_int_equal(WTERMSIG(status), SIGKILL);
+    return false;
 }
 
 void fixture_check_clean(struct fixture *f) {

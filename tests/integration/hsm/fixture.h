@@ -60,6 +60,13 @@ void fixture_get_fails(struct fixture *f, const char *name, enum edge_code code,
 /* Files whose names begin so, but for those that were set aside; or only those. */
 int fixture_count(struct fixture *f, const char *prefix, bool aside);
 
+/* Runs a call in a child that is killed before the tpm_command-th command to the TPM, or before or
+ * after a step of a file (fsync, rename, unlink; a write: before only), the file_step-th of all. 1:
+ * the next; 0: none. With `start` the key store is started before that counts, else it is opened
+ * only; here it is closed. True when the call got through, and then it has succeeded. */
+bool fixture_dies(struct fixture *f, bool start, size_t tpm_command, size_t file_step,
+                  enum edge_code (*call)(struct fixture *f));
+
 /* The TPM holds no transient object and no session; the key store must be closed. */
 void fixture_check_clean(struct fixture *f);
 

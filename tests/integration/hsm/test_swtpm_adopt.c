@@ -6,61 +6,19 @@
 #include "fixture.h"
 
 #include "support/alloc_fail.h"
-#include "support/fake_tcti.h"
 
 #include "base/mac.h"
 
-#include <dirent.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 static const uint8_t key_a[32] = "first key: the nonce of the 401";
 static const uint8_t key_b[32] = "second key: it names the device";
-
-/* The n-th of these calls does not return (1: the next); 0: all do. */
-static int kill_at_file_call;
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
-int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
-
-static void file_call(void) {
-    if (kill_at_file_call > 0 && --kill_at_file_call == 0) {
-        (void)kill(getpid(), SIGKILL);
-    }
-}
-
-int __wrap_fsync(int fd) {
-    file_call();
-    int rc = __real_fsync(fd);
-    file_call();
-    return rc;
-}
-
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
-    file_call();
-    int rc = __real_renameat(from_fd, from, to_fd, to);
-    file_call();
-    return rc;
-}
-
-int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
-    file_call();
-    int rc = __real_renameat2(from_fd, from, to_fd, to, flags);
-    file_call();
-    return rc;
-}
 
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 
@@ -92,16 +50,8 @@ static uint64_t adopt(struct fixture *f, const char *label) {
 }
 
 /* Files in the state directory whose names start so. */
-static unsigned file_cnt(const struct fixture *f, const char *prefix) {
-    unsigned cnt = 0;
-    DIR *dir = opendir(f->dir->path);
-
-    assert_non_null(dir);
-    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        cnt += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
-    }
-    closedir(dir);
-    return cnt;
+static int file_cnt(struct fixture *f, const char *prefix) {
+    return fixture_count(f, prefix, false) + fixture_count(f, prefix, true);
 }
 
 static const char evict[] = "tpm2_evictcontrol -C o -c 0x81000100 >/dev/null";
@@ -368,33 +318,6 @@ static void nothing_to_accept(void **state) {
     assert_int_equal(file_cnt(f, "identity-"), 3);
 }
 
-/* Runs fn in a child that is killed at the given point. True when it got through without. */
-static bool run_and_die(struct fixture *f, enum edge_code (*fn)(struct fixture *f), bool start,
-                        size_t tpm_command, int file_step) {
-    int status = 0;
-
-    assert_null(f->hsm);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (start) {
-            fixture_start(f);
-        } else {
-            fixture_open(f);
-        }
-        fake_tcti_kill(tpm_command);
-        kill_at_file_call = file_step;
-        _exit(fn(f) == EDGE_OK ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status)) {
-        assert_int_equal(WEXITSTATUS(status), 0);
-        return true;
-    }
-    assert_int_equal(WTERMSIG(status), SIGKILL);
-    return false;
-}
-
 static enum edge_code adopt_label(struct fixture *f) {
     uint64_t generation;
 
@@ -425,13 +348,13 @@ static void killed_adoptions_endanger_nothing(void **state) {
     predecessor(f, key_a);
     assert_int_equal(fixture_import(f, key_b, "own"), 2);
     fixture_close(f);
-    for (size_t n = 1; !run_and_die(f, adopt_label, true, n, 0); n++, points++) {
+    for (size_t n = 1; !fixture_dies(f, true, n, 0, adopt_label); n++, points++) {
         check_after_killed_adoption(f);
     }
     assert_true(points >= 2);
     check_after_killed_adoption(f);
     points = 0;
-    for (int n = 1; !run_and_die(f, adopt_label, true, 0, n); n++, points++) {
+    for (size_t n = 1; !fixture_dies(f, true, 0, n, adopt_label); n++, points++) {
         check_after_killed_adoption(f);
     }
     assert_true(points >= 8);
@@ -448,21 +371,21 @@ static void killed_acceptance_is_completed(void **state) {
     size_t points = 0;
     bool through = false;
 
-    for (int n = 1; !through; n++) {
+    for (size_t n = 1; !through; n++) {
         uint8_t print[HSM_FINGERPRINT_LEN];
         fixture_start(f);
         (void)fixture_import(f, key_b, "own");
         fixture_ok(f, hsm_root_fingerprint(f->hsm, print, &f->err));
         fixture_close(f);
         assert_int_equal(swtpm_sh(f->tpm, "tpm2_clear"), 0);
-        through = run_and_die(f, accept_change, false, 0, n);
+        through = fixture_dies(f, false, 0, n, accept_change);
         points += !through;
         fixture_open(f);
         fixture_ok(f, hsm_accept_change(f->hsm, &f->err));
         struct hsm_identity all[HSM_IDENTITY_MAX];
         assert_int_equal(list(f, all), 0);
-        assert_int_equal(file_cnt(f, "pins"), 1 + (unsigned)n);
-        assert_int_equal(file_cnt(f, "module-root"), (unsigned)n);
+        assert_int_equal(file_cnt(f, "pins"), 1 + n);
+        assert_int_equal(file_cnt(f, "module-root"), n);
         fixture_close(f);
     }
     assert_true(points >= 10);

@@ -5,57 +5,19 @@
 #include "fixture.h"
 
 #include "support/dps_blob.h"
-#include "support/fake_tcti.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static const uint8_t key_a[32] = "first key: the nonce of the 401";
 static const uint8_t key_b[32] = "second key: it names the device";
-
-/* The n-th of these calls does not return (1: the next); 0: all do. */
-static int kill_at_file_call;
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
-ssize_t __real_write(int fd, const void *data, size_t len);
-ssize_t __wrap_write(int fd, const void *data, size_t len);
-
-static void file_call(void) {
-    if (kill_at_file_call > 0 && --kill_at_file_call == 0) {
-        (void)kill(getpid(), SIGKILL);
-    }
-}
-
-int __wrap_fsync(int fd) {
-    file_call();
-    int rc = __real_fsync(fd);
-    file_call();
-    return rc;
-}
-
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
-    file_call();
-    int rc = __real_renameat(from_fd, from, to_fd, to);
-    file_call();
-    return rc;
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t len) {
-    file_call();
-    return __real_write(fd, data, len);
-}
 
 static size_t list(struct fixture *f, struct hsm_identity out[HSM_IDENTITY_MAX]) {
     size_t cnt = 99;
@@ -270,31 +232,13 @@ static void stclear_key_works_unpublished(void **state) {
     fixture_check_sign(f, generation, key_a, 32);
 }
 
-/* Imports in a child that is killed at the given point. True when it got through without. */
-static bool import_and_die(struct fixture *f, size_t tpm_command, int file_step) {
-    int status = 0;
+static enum edge_code import_candidate(struct fixture *f) {
+    uint8_t blob[DPS_BLOB_MAX];
+    uint64_t generation;
+    const size_t len = dps_blob_make(f->keys.ek, f->keys.srk, key_b, NULL, blob);
 
-    fixture_close(f);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        uint8_t blob[DPS_BLOB_MAX];
-        uint64_t generation;
-        fixture_start(f);
-        size_t len = dps_blob_make(f->keys.ek, f->keys.srk, key_b, NULL, blob);
-        fake_tcti_kill(tpm_command);
-        kill_at_file_call = file_step;
-        enum edge_code rc = hsm_identity_import_blob(f->hsm, slice_make(blob, len),
-                                                     SLICE_LIT("candidate"), &generation, NULL);
-        _exit(rc == EDGE_OK ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status)) {
-        assert_int_equal(WEXITSTATUS(status), 0);
-        return true;
-    }
-    assert_int_equal(WTERMSIG(status), SIGKILL);
-    return false;
+    return hsm_identity_import_blob(f->hsm, slice_make(blob, len), SLICE_LIT("candidate"),
+                                    &generation, NULL);
 }
 
 /* Old key whole, candidate whole or absent, numbers in order. */
@@ -319,13 +263,13 @@ static void killed_imports_endanger_nothing(void **state) {
 
     fixture_start(f);
     assert_int_equal(fixture_import(f, key_a, "old"), 1);
-    for (size_t n = 1; !import_and_die(f, n, 0); n++, points++) {
+    for (size_t n = 1; !fixture_dies(f, true, n, 0, import_candidate); n++, points++) {
         check_after_kill(f);
     }
     assert_true(points >= 6);
     check_after_kill(f);
     points = 0;
-    for (int n = 1; !import_and_die(f, 0, n); n++, points++) {
+    for (size_t n = 1; !fixture_dies(f, true, 0, n, import_candidate); n++, points++) {
         check_after_kill(f);
     }
     assert_true(points >= 10);

@@ -16,12 +16,10 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,43 +28,6 @@
 
 static const char code_a[] = "recovery-code-0123456";
 static const char code_b[] = "another-code-01234567";
-
-/* The n-th of these calls does not return (1: the next); 0: all do. */
-static int kill_at_file_call;
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
-int __real_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
-int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags);
-
-static void file_call(void) {
-    if (kill_at_file_call > 0 && --kill_at_file_call == 0) {
-        (void)kill(getpid(), SIGKILL);
-    }
-}
-
-int __wrap_fsync(int fd) {
-    file_call();
-    int rc = __real_fsync(fd);
-    file_call();
-    return rc;
-}
-
-int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
-    file_call();
-    int rc = __real_renameat(from_fd, from, to_fd, to);
-    file_call();
-    return rc;
-}
-
-int __wrap_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
-    file_call();
-    int rc = __real_renameat2(from_fd, from, to_fd, to, flags);
-    file_call();
-    return rc;
-}
 
 /* --- The TPM as other software uses it; the key store must be closed --- */
 
@@ -479,30 +440,6 @@ static enum edge_code do_put(struct fixture *f) {
     return hsm_record_put(f->hsm, "a", &value, &f->err);
 }
 
-/* Runs one call in a child that is killed at the given point. True when it got through without. */
-static bool dies(struct fixture *f, size_t tpm_command, int file_step,
-                 enum edge_code (*call)(struct fixture *f)) {
-    int status = 0;
-
-    fixture_close(f);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        fixture_start(f);
-        fake_tcti_kill(tpm_command);
-        kill_at_file_call = file_step;
-        enum edge_code rc = call(f);
-        _exit(rc == EDGE_OK ? 0 : 1);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (WIFEXITED(status)) {
-        assert_int_equal(WEXITSTATUS(status), 0);
-        return true;
-    }
-    assert_int_equal(WTERMSIG(status), SIGKILL);
-    return false;
-}
-
 /* Old or new binding, but whole: the values open it, and one of the codes does. */
 static void check_after_kill(struct fixture *f) {
     fixture_start(f);
@@ -516,15 +453,15 @@ static void check_after_kill(struct fixture *f) {
 
 static void killed_reseals_lose_nothing(void **state) {
     struct fixture *f = *state;
-    int points = 0;
+    size_t points = 0;
 
     bound_store(f, NULL, 0);
-    for (size_t n = 1; !dies(f, n, 0, do_reseal); n += 3, points++) {
+    for (size_t n = 1; !fixture_dies(f, true, n, 0, do_reseal); n += 3, points++) {
         check_after_kill(f);
     }
     assert_true(points >= 8);
     check_after_kill(f);
-    for (points = 1; !dies(f, 0, points, do_reseal); points++) {
+    for (points = 1; !fixture_dies(f, true, 0, points, do_reseal); points++) {
         check_after_kill(f);
     }
     assert_true(points > 4);
@@ -533,10 +470,10 @@ static void killed_reseals_lose_nothing(void **state) {
 
 static void killed_abandons_go_on(void **state) {
     struct fixture *f = *state;
-    int points = 1;
+    size_t points = 1;
 
     bound_store(f, NULL, 0);
-    for (; !dies(f, 0, points, do_abandon); points++) {
+    for (; !fixture_dies(f, true, 0, points, do_abandon); points++) {
         fixture_start(f);
         /* Set aside already or not: never a new key beside old records. */
         if (fixture_count(f, "store-key", false) == 0) {
@@ -552,11 +489,11 @@ static void killed_abandons_go_on(void **state) {
 
 static void killed_writes_leave_old_or_new(void **state) {
     struct fixture *f = *state;
-    int points = 1;
+    size_t points = 1;
 
     fixture_start(f);
     fixture_put(f, "a", "text a");
-    for (; !dies(f, 0, points, do_put); points++) {
+    for (; !fixture_dies(f, true, 0, points, do_put); points++) {
         struct secret value = {0};
         fixture_open(f);
         fixture_ok(f, hsm_record_get(f->hsm, "a", &value, &f->err));
