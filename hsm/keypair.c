@@ -207,6 +207,13 @@ enum edge_code keypair_open(const struct pkcs8_key *numbers, EVP_PKEY **ret,
                          : rc;
 }
 
+enum edge_code keypair_open_pkcs8(struct slice pkcs8, EVP_PKEY **ret, struct edge_error *err) {
+    struct pkcs8_key numbers;
+    enum edge_code rc = pkcs8_parse(pkcs8, &numbers, err);
+
+    return rc == EDGE_OK ? keypair_open(&numbers, ret, err) : rc;
+}
+
 enum edge_code keypair_open_point(enum hsm_key_type type, struct slice point, EVP_PKEY **ret,
                                   struct edge_error *err) {
     return build_ec(type, point, (struct slice){0}, ret, err);
@@ -323,6 +330,21 @@ enum edge_code keypair_try(EVP_PKEY *key, struct edge_error *err) {
 
     enum edge_code rc = keypair_sign(key, keypair_test_digest, sig, &len, err);
     return rc == EDGE_OK ? keypair_check(key, sig, len, err) : rc;
+}
+
+enum edge_code keypair_examine(const struct secret *pkcs8, struct hsm_key *ret,
+                               struct edge_error *err) {
+    EVP_PKEY *key KEYPAIR_CLEANUP = NULL;
+
+    enum edge_code rc = keypair_open_pkcs8(secret_slice(pkcs8), &key, err);
+    if (rc == EDGE_OK) {
+        rc = keypair_describe(key, ret, err);
+    }
+    return rc == EDGE_OK ? keypair_try(key, err) : rc;
+}
+
+bool keypair_is_same(const struct hsm_key *a, const struct hsm_key *b) {
+    return a->spki_len == b->spki_len && memcmp(a->spki, b->spki, a->spki_len) == 0;
 }
 
 enum edge_code keypair_make_p256(struct secret *ret_pkcs8, struct edge_error *err) {

@@ -19,6 +19,10 @@ void keypair_cleanup(EVP_PKEY **key);
 enum edge_code keypair_open(const struct pkcs8_key *numbers, EVP_PKEY **ret,
                             struct edge_error *err) EDGE_NODISCARD;
 
+/* The same of PKCS#8 bytes. Errors: as well those of pkcs8_parse. */
+enum edge_code keypair_open_pkcs8(struct slice pkcs8, EVP_PKEY **ret,
+                                  struct edge_error *err) EDGE_NODISCARD;
+
 /* A public key from an uncompressed point (0x04, x, y). */
 enum edge_code keypair_open_point(enum hsm_key_type type, struct slice point, EVP_PKEY **ret,
                                   struct edge_error *err) EDGE_NODISCARD;
@@ -60,6 +64,13 @@ enum edge_code keypair_check(EVP_PKEY *key, const uint8_t *sig, size_t len,
 
 /* Lets a private key sign it, and checks. */
 enum edge_code keypair_try(EVP_PKEY *key, struct edge_error *err) EDGE_NODISCARD;
+
+/* Describes and tries a key that comes in. */
+enum edge_code keypair_examine(const struct secret *pkcs8, struct hsm_key *ret,
+                               struct edge_error *err) EDGE_NODISCARD;
+
+/* Whether both have the same public part. */
+bool keypair_is_same(const struct hsm_key *a, const struct hsm_key *b);
 
 /* A fresh P-256 key as PKCS#8. */
 enum edge_code keypair_make_p256(struct secret *ret_pkcs8, struct edge_error *err) EDGE_NODISCARD;

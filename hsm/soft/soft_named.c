@@ -11,30 +11,12 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-static enum edge_code open_key(struct slice pkcs8, EVP_PKEY **ret, struct edge_error *err) {
-    struct pkcs8_key numbers;
-    enum edge_code rc = pkcs8_parse(pkcs8, &numbers, err);
-
-    return rc == EDGE_OK ? keypair_open(&numbers, ret, err) : rc;
-}
-
-static enum edge_code examine(const struct secret *pkcs8, struct hsm_key *ret,
-                              struct edge_error *err) {
-    EVP_PKEY *key KEYPAIR_CLEANUP = NULL;
-
-    enum edge_code rc = open_key(secret_slice(pkcs8), &key, err);
-    if (rc == EDGE_OK) {
-        rc = keypair_describe(key, ret, err);
-    }
-    return rc == EDGE_OK ? keypair_try(key, err) : rc;
-}
-
 /* Lets the key sign, then writes it. */
 static enum edge_code admit(struct soft *s, const char *name, const struct secret *pkcs8,
                             bool may_exist, struct hsm_key *ret, struct edge_error *err) {
     struct hsm_key key = {.place = HSM_KEY_IN_FILE}, old;
 
-    enum edge_code rc = examine(pkcs8, &key, err);
+    enum edge_code rc = keypair_examine(pkcs8, &key, err);
     if (rc == EDGE_OK && !slice_to_array(slice_str(name), key.name, sizeof(key.name))) {
         rc = edge_set(err, EDGE_INTERNAL, "name of a key");
     }
@@ -42,8 +24,7 @@ static enum edge_code admit(struct soft *s, const char *name, const struct secre
         return rc;
     }
     rc = store_named_room(s->dirfd, HSM_KEY_IN_FILE, name, &old, err);
-    if (rc == EDGE_EXISTS && may_exist && old.spki_len == key.spki_len &&
-        memcmp(old.spki, key.spki, key.spki_len) == 0) {
+    if (rc == EDGE_EXISTS && may_exist && keypair_is_same(&old, &key)) {
         *ret = old;
         return EDGE_OK;
     }
@@ -103,7 +84,7 @@ static enum edge_code read_key(struct soft *s, const char *name, EVP_PKEY **ret,
 
     buf_init_sensitive(&file, STORE_FILE_MAX);
     enum edge_code rc = store_named_read(s->dirfd, HSM_KEY_IN_FILE, name, &file, &info, &body, err);
-    return rc == EDGE_OK ? open_key(body, ret, err) : rc;
+    return rc == EDGE_OK ? keypair_open_pkcs8(body, ret, err) : rc;
 }
 
 enum edge_code soft_named_sign(struct soft *s, const char *name,

@@ -20,10 +20,6 @@
 
 #include <string.h>
 
-static bool same_public(const struct hsm_key *a, const struct hsm_key *b) {
-    return a->spki_len == b->spki_len && memcmp(a->spki, b->spki, a->spki_len) == 0;
-}
-
 static enum edge_code set_name(const char *name, struct hsm_key *key, struct edge_error *err) {
     return slice_to_array(slice_str(name), key->name, sizeof(key->name))
                ? EDGE_OK
@@ -137,25 +133,6 @@ enum edge_code tpm_named_make(struct tpm *t, const char *name, struct hsm_key *r
     return rc;
 }
 
-static enum edge_code open_software(struct slice pkcs8, EVP_PKEY **ret, struct edge_error *err) {
-    struct pkcs8_key numbers;
-    enum edge_code rc = pkcs8_parse(pkcs8, &numbers, err);
-
-    return rc == EDGE_OK ? keypair_open(&numbers, ret, err) : rc;
-}
-
-/* Reads the numbers and sees in software whether they belong together. */
-static enum edge_code examine(const struct secret *pkcs8, struct hsm_key *ret,
-                              struct edge_error *err) {
-    EVP_PKEY *key KEYPAIR_CLEANUP = NULL;
-
-    enum edge_code rc = open_software(secret_slice(pkcs8), &key, err);
-    if (rc == EDGE_OK) {
-        rc = keypair_describe(key, ret, err);
-    }
-    return rc == EDGE_OK ? keypair_try(key, err) : rc;
-}
-
 /* *ret_done when this very key is there already and signs; a file that turns out to be lost makes
  * way for it. */
 static enum edge_code find_same(struct tpm *t, struct hsm_key *key, bool *ret_done,
@@ -165,7 +142,7 @@ static enum edge_code find_same(struct tpm *t, struct hsm_key *key, bool *ret_do
     size_t len = 0;
 
     enum edge_code rc = store_named_room(t->dirfd, HSM_KEY_IN_TPM, key->name, &old, err);
-    if (rc != EDGE_EXISTS || !same_public(key, &old)) {
+    if (rc != EDGE_EXISTS || !keypair_is_same(key, &old)) {
         return rc;
     }
     rc = tpm_named_sign(t, key->name, keypair_test_digest, sig, &len, err);
@@ -245,7 +222,7 @@ enum edge_code tpm_named_take_in(struct tpm *t, const char *name, const struct s
     struct hsm_key key = {0};
     bool done = false;
 
-    enum edge_code rc = examine(pkcs8, &key, err);
+    enum edge_code rc = keypair_examine(pkcs8, &key, err);
     if (rc == EDGE_OK) {
         rc = set_name(name, &key, err);
     }
@@ -342,7 +319,7 @@ static enum edge_code sign_sealed(struct tpm *t, const struct hsm_key *key, stru
                                 err);
     }
     if (rc == EDGE_OK) {
-        rc = open_software(secret_slice(&pkcs8), &pkey, err);
+        rc = keypair_open_pkcs8(secret_slice(&pkcs8), &pkey, err);
     }
     return rc == EDGE_OK ? keypair_sign(pkey, digest, ret_sig, ret_len, err) : rc;
 }
