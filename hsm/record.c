@@ -28,15 +28,6 @@
 
 static const char key_context[] = "edged record 1";
 
-struct names {
-    char **list;
-    size_t cnt;
-};
-
-static void names_clear(struct names *n) {
-    fs_names_free(n->list, n->cnt);
-}
-
 static void ctx_cleanup(EVP_CIPHER_CTX **ctx) {
     EVP_CIPHER_CTX_free(*ctx);
 }
@@ -207,7 +198,7 @@ enum edge_code record_read(int dirfd, const struct secret *store_key, const char
  * if there is a word, and counts them. */
 static enum edge_code each(int dirfd, const char *prefix, const char *word, size_t *cnt,
                            struct edge_error *err) {
-    struct names names EDGE_CLEANUP(names_clear) = {0};
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
 
     enum edge_code rc = fs_list(dirfd, prefix, FILES_MAX, &names.list, &names.cnt, err);
     for (size_t i = 0; rc == EDGE_OK && i < names.cnt; i++) {

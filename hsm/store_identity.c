@@ -18,15 +18,6 @@
 #define GENERATION_LAST (UINT64_MAX - 1)
 #define LABEL_SIZE_LEN  2
 
-struct names {
-    char **list;
-    size_t cnt;
-};
-
-static void names_clear(struct names *n) {
-    fs_names_free(n->list, n->cnt);
-}
-
 static void file_name(uint64_t generation, char out[NAME_MAX_LEN]) {
     (void)snprintf(out, NAME_MAX_LEN, PREFIX "%llu", (unsigned long long)generation);
 }
@@ -45,7 +36,7 @@ static uint64_t generation_of(const char *name, bool aside) {
 
 static enum edge_code scan(int dirfd, uint64_t *ret_highest, size_t *ret_cnt,
                            struct edge_error *err) {
-    struct names names EDGE_CLEANUP(names_clear) = {0};
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
 
     enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
     if (rc != EDGE_OK) {
@@ -235,7 +226,7 @@ static enum edge_code list_one(int dirfd, enum store_kind kind, uint64_t generat
 enum edge_code store_identity_list(int dirfd, enum store_kind kind,
                                    struct hsm_identity ret[HSM_IDENTITY_MAX], size_t *ret_cnt,
                                    struct edge_error *err) {
-    struct names names EDGE_CLEANUP(names_clear) = {0};
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     struct hsm_identity all[HSM_IDENTITY_MAX], found;
     size_t cnt = 0;
 

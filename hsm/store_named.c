@@ -14,15 +14,6 @@
 #define LIST_MAX  4096 /* names looked at, those set aside included */
 #define FACTS_LEN 5    /* type, bits, length of the public key */
 
-struct names {
-    char **list;
-    size_t cnt;
-};
-
-static void names_clear(struct names *n) {
-    fs_names_free(n->list, n->cnt);
-}
-
 void store_named_file(const char *name, char ret[STORE_NAMED_FILE_MAX]) {
     (void)snprintf(ret, STORE_NAMED_FILE_MAX, PREFIX "%s", name);
 }
@@ -169,7 +160,7 @@ static const char *name_in(const char *file) {
 enum edge_code store_named_list(int dirfd, enum hsm_key_place place,
                                 struct hsm_key ret[HSM_KEYS_MAX], size_t *ret_cnt,
                                 struct edge_error *err) {
-    struct names names EDGE_CLEANUP(names_clear) = {0};
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
     enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
@@ -193,7 +184,7 @@ enum edge_code store_named_list(int dirfd, enum hsm_key_place place,
 }
 
 static enum edge_code check_count(int dirfd, struct edge_error *err) {
-    struct names names EDGE_CLEANUP(names_clear) = {0};
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
     enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);

@@ -417,3 +417,8 @@ void fs_names_free(char **names, size_t cnt) {
     }
     free(names);
 }
+
+void fs_names_clear(struct fs_names *n) {
+    fs_names_free(n->list, n->cnt);
+    *n = (struct fs_names){0};
+}

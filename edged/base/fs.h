@@ -65,4 +65,11 @@ enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_na
                        size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
 void fs_names_free(char **names, size_t cnt);
 
+/* A list for EDGE_CLEANUP(fs_names_clear). */
+struct fs_names {
+    char **list;
+    size_t cnt;
+};
+void fs_names_clear(struct fs_names *n);
+
 #endif
