@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "pkcs8.h"
+#include "store.h"
 
 #include "base/b64.h"
 #include "base/mac.h"
@@ -228,22 +229,28 @@ enum edge_code hsm_root_derive(struct hsm *h, struct slice context, struct secre
     return rc == EDGE_OK ? b->ops->root_derive(b, context, ret, err) : rc;
 }
 
-static enum edge_code check_name(const char *name, struct edge_error *err) {
-    const size_t len = strlen(name);
-
-    if (len == 0 || len > HSM_KEY_NAME_MAX ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len) {
+static enum edge_code check_name(const char *what, const char *name, size_t max,
+                                 struct edge_error *err) {
+    if (!store_is_name(name, max)) {
         return edge_set(err, EDGE_INVALID,
-                        "name of a key of %zu bytes; it takes 1 to %d of a-z, 0-9 and '-'", len,
-                        HSM_KEY_NAME_MAX);
+                        "'%.40s' cannot name a %s: 1 to %zu of a-z, 0-9 and '-' can", name, what,
+                        max);
     }
     return EDGE_OK;
+}
+
+static enum edge_code check_key_name(const char *name, struct edge_error *err) {
+    return check_name("key", name, HSM_KEY_NAME_MAX, err);
+}
+
+static enum edge_code check_record_name(const char *name, struct edge_error *err) {
+    return check_name("record", name, HSM_RECORD_NAME_MAX, err);
 }
 
 enum edge_code hsm_key_make(struct hsm *h, const char *name, struct hsm_key *ret,
                             struct edge_error *err) {
     struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_name(name, err);
+    enum edge_code rc = check_key_name(name, err);
 
     return rc == EDGE_OK ? b->ops->key_make(b, name, ret, err) : rc;
 }
@@ -251,7 +258,7 @@ enum edge_code hsm_key_make(struct hsm *h, const char *name, struct hsm_key *ret
 enum edge_code hsm_key_import(struct hsm *h, const char *name, const struct secret *pkcs8_der,
                               struct hsm_key *ret, struct edge_error *err) {
     struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_name(name, err);
+    enum edge_code rc = check_key_name(name, err);
 
     if (rc == EDGE_OK) {
         rc = check_len("private key", pkcs8_der->len, 1, PKCS8_MAX, err);
@@ -262,7 +269,7 @@ enum edge_code hsm_key_import(struct hsm *h, const char *name, const struct secr
 enum edge_code hsm_key_get(struct hsm *h, const char *name, struct hsm_key *ret,
                            struct edge_error *err) {
     struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_name(name, err);
+    enum edge_code rc = check_key_name(name, err);
 
     return rc == EDGE_OK ? b->ops->key_get(b, name, ret, err) : rc;
 }
@@ -278,14 +285,14 @@ enum edge_code hsm_key_sign(struct hsm *h, const char *name, const uint8_t diges
                             uint8_t ret_sig[HSM_SIGNATURE_MAX], size_t *ret_len,
                             struct edge_error *err) {
     struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_name(name, err);
+    enum edge_code rc = check_key_name(name, err);
 
     return rc == EDGE_OK ? b->ops->key_sign(b, name, digest, ret_sig, ret_len, err) : rc;
 }
 
 enum edge_code hsm_key_drop(struct hsm *h, const char *name, struct edge_error *err) {
     struct hsm_backend *b = enter(h);
-    enum edge_code rc = check_name(name, err);
+    enum edge_code rc = check_key_name(name, err);
 
     return rc == EDGE_OK ? b->ops->key_drop(b, name, err) : rc;
 }
@@ -295,19 +302,6 @@ enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len, struct edge_e
     enum edge_code rc = check_len("random number", len, 0, RANDOM_MAX, err);
 
     return rc == EDGE_OK ? b->ops->random(b, ret, len, err) : rc;
-}
-
-/* Names become parts of file names. */
-static enum edge_code check_record_name(const char *name, struct edge_error *err) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    const size_t len = strnlen(name, HSM_RECORD_NAME_MAX + 1);
-
-    if (len == 0 || len > HSM_RECORD_NAME_MAX || strspn(name, allowed) != len) {
-        return edge_set(err, EDGE_INVALID,
-                        "'%.40s' cannot name a record: 1 to %d of a-z, 0-9 and '-' can", name,
-                        HSM_RECORD_NAME_MAX);
-    }
-    return EDGE_OK;
 }
 
 enum edge_code hsm_record_put(struct hsm *h, const char *name, const struct secret *value,

@@ -5,7 +5,7 @@
  */
 #include "record.h"
 
-#include "store.h"
+#include "store_named.h"
 
 #include "base/fs.h"
 #include "base/mac.h"
@@ -218,7 +218,7 @@ enum edge_code record_any(int dirfd, bool keys, bool *ret_any, struct edge_error
 
     enum edge_code rc = each(dirfd, RECORD_PREFIX, NULL, &cnt, err);
     if (rc == EDGE_OK && keys) {
-        rc = each(dirfd, NAMED_KEY_PREFIX, NULL, &cnt, err);
+        rc = each(dirfd, STORE_NAMED_PREFIX, NULL, &cnt, err);
     }
     if (rc == EDGE_OK) {
         *ret_any = cnt > 0;
@@ -231,7 +231,7 @@ enum edge_code record_set_all_aside(int dirfd, const char *word, struct edge_err
 
     enum edge_code rc = each(dirfd, RECORD_PREFIX, word, &cnt, err);
     if (rc == EDGE_OK) {
-        rc = each(dirfd, NAMED_KEY_PREFIX, word, &cnt, err);
+        rc = each(dirfd, STORE_NAMED_PREFIX, word, &cnt, err);
     }
     /* Last: without it a second call would find nothing that shows what is left to be done. */
     return rc == EDGE_OK ? each(dirfd, STORE_KEY_FILE, word, &cnt, err) : rc;

@@ -14,12 +14,11 @@
 
 #include <stdbool.h>
 
-#define STORE_KEY_LEN    32
-#define STORE_KEY_FILE   "store-key"
-#define RECORD_PREFIX    "record-"
-#define NAMED_KEY_PREFIX "key-"
-#define UNBOUND_PREFIX   "unbound-" /* of records that do not hang from the store key */
-#define RECORD_FILE_MAX  64         /* bytes of a file's name */
+#define STORE_KEY_LEN   32
+#define STORE_KEY_FILE  "store-key"
+#define RECORD_PREFIX   "record-"
+#define UNBOUND_PREFIX  "unbound-" /* of records that do not hang from the store key */
+#define RECORD_FILE_MAX 64         /* bytes of a file's name */
 
 /* Name of the file of a record. */
 void record_file(const char *name, char ret[RECORD_FILE_MAX]);

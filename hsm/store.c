@@ -32,6 +32,12 @@ static uint64_t get_be(const uint8_t *p, size_t len) {
     return value;
 }
 
+bool store_is_name(const char *name, size_t max) {
+    const size_t len = strnlen(name, max + 1);
+
+    return len > 0 && len <= max && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len;
+}
+
 enum edge_code store_encode(enum store_kind kind, struct slice payload, struct buf *out,
                             struct edge_error *err) {
     uint8_t header[HEADER_LEN], digest[SHA256_LEN];

@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "hsm/hsm.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ enum store_kind {
     STORE_SOFT_KEK = 13,     /* store key in clear */
     STORE_RECORD = 14,       /* secret under the store key */
 };
+
+/* Names of records and signing keys, which become parts of file names: 1 to max of a-z, 0-9 and
+ * '-'. */
+bool store_is_name(const char *name, size_t max);
 
 /* Appends the envelope of a payload. */
 enum edge_code store_encode(enum store_kind kind, struct slice payload, struct buf *out,

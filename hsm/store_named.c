@@ -10,12 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PREFIX    "key-"
 #define LIST_MAX  4096 /* names looked at, those set aside included */
 #define FACTS_LEN 5    /* type, bits, length of the public key */
 
 void store_named_file(const char *name, char ret[STORE_NAMED_FILE_MAX]) {
-    (void)snprintf(ret, STORE_NAMED_FILE_MAX, PREFIX "%s", name);
+    (void)snprintf(ret, STORE_NAMED_FILE_MAX, STORE_NAMED_PREFIX "%s", name);
 }
 
 static enum store_kind kind_of(enum hsm_key_place place) {
@@ -148,13 +147,9 @@ enum edge_code store_named_get(int dirfd, enum hsm_key_place place, const char *
 
 /* The name in "key-<name>"; NULL for files that were set aside or have another origin. */
 static const char *name_in(const char *file) {
-    const char *name = file + strlen(PREFIX);
-    const size_t len = strlen(name);
+    const char *name = file + strlen(STORE_NAMED_PREFIX);
 
-    return len > 0 && len <= HSM_KEY_NAME_MAX &&
-                   strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len
-               ? name
-               : NULL;
+    return store_is_name(name, HSM_KEY_NAME_MAX) ? name : NULL;
 }
 
 enum edge_code store_named_list(int dirfd, enum hsm_key_place place,
@@ -163,7 +158,7 @@ enum edge_code store_named_list(int dirfd, enum hsm_key_place place,
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
-    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names.list, &names.cnt, err);
     if (rc != EDGE_OK) {
         return rc;
     }
@@ -187,7 +182,7 @@ static enum edge_code check_count(int dirfd, struct edge_error *err) {
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
-    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names.list, &names.cnt, err);
     for (size_t i = 0; rc == EDGE_OK && i < names.cnt; i++) {
         cnt += name_in(names.list[i]) != NULL;
     }

@@ -7,6 +7,7 @@
 
 #include "store.h"
 
+#define STORE_NAMED_PREFIX   "key-"
 #define STORE_NAMED_FILE_MAX (HSM_KEY_NAME_MAX + 8)
 
 void store_named_file(const char *name, char ret[STORE_NAMED_FILE_MAX]);
