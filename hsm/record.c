@@ -88,6 +88,12 @@ static enum edge_code decrypt(const struct secret *key, const uint8_t *in, struc
     return EDGE_OK;
 }
 
+enum edge_code record_key_lost(struct edge_error *err) {
+    return edge_set(err, EDGE_HSM,
+                    "'" STORE_KEY_FILE "' is gone or damaged, but what it protects is there; bring "
+                    "the file back from a backup, or, " RECORD_GIVE_UP);
+}
+
 bool record_is_unbound(const char *name) {
     return strncmp(name, HSM_RECORD_UNBOUND, sizeof(HSM_RECORD_UNBOUND) - 1) == 0;
 }

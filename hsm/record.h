@@ -20,6 +20,12 @@
 #define UNBOUND_PREFIX  "unbound-" /* of records that do not hang from the store key */
 #define RECORD_FILE_MAX 64         /* bytes of a file's name */
 
+/* The way out, told with every store that does not open. */
+#define RECORD_GIVE_UP "to give the store up: iotedge tpm reseal --abandon"
+
+/* HSM: the store key is gone, but what hangs from it is not. */
+enum edge_code record_key_lost(struct edge_error *err);
+
 /* Name of the file of a record. */
 void record_file(const char *name, char ret[RECORD_FILE_MAX]);
 

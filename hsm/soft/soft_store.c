@@ -11,13 +11,6 @@
 
 #include <stdio.h>
 
-static enum edge_code lost(struct edge_error *err) {
-    return edge_set(err, EDGE_HSM,
-                    "'" STORE_KEY_FILE "' is gone or damaged, but what it protects is there; bring "
-                    "the file back from a backup, or, to give the store up: iotedge tpm reseal "
-                    "--abandon");
-}
-
 /* A new key is made only when it takes nothing away. Named keys do not hang from it here. */
 static enum edge_code store_key(struct soft *s, struct edge_error *err) {
     bool any = false;
@@ -30,16 +23,15 @@ static enum edge_code store_key(struct soft *s, struct edge_error *err) {
         return rc;
     }
     if (any && !record_exists(s->dirfd, STORE_KEY_FILE)) {
-        return lost(err);
+        return record_key_lost(err);
     }
     rc = soft_key_get(s, STORE_KEY_FILE, STORE_SOFT_KEK, !any, &s->store_key, err);
     if (rc == EDGE_CONFLICT) {
         return edge_set(err, EDGE_HSM,
                         "'" STORE_KEY_FILE
-                        "' was made with a TPM or by later software; to give the "
-                        "store up: iotedge tpm reseal --abandon");
+                        "' was made with a TPM or by later software; " RECORD_GIVE_UP);
     }
-    return rc == EDGE_PARSE ? lost(err) : rc;
+    return rc == EDGE_PARSE ? record_key_lost(err) : rc;
 }
 
 enum edge_code soft_record_put(struct soft *s, const char *name, const struct secret *value,

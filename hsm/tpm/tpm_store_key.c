@@ -20,13 +20,6 @@
 #include <string.h>
 
 #define LOCKED_PAUSE_MS 1000
-#define GIVE_UP         "to give the store up: iotedge tpm reseal --abandon"
-
-static enum edge_code lost(struct edge_error *err) {
-    return edge_set(err, EDGE_HSM,
-                    "'" STORE_KEY_FILE "' is gone or damaged, but what it protects is there; bring "
-                    "the file back from a backup, or, " GIVE_UP);
-}
 
 /* PARSE: damaged, and aside now. */
 static enum edge_code read_file(struct tpm *t, struct tpm_kek *ret, struct edge_error *err) {
@@ -38,7 +31,7 @@ static enum edge_code read_file(struct tpm *t, struct tpm_kek *ret, struct edge_
     if (rc == EDGE_CONFLICT) {
         return edge_set(err, EDGE_HSM,
                         "'" STORE_KEY_FILE "' was made without a TPM or by later "
-                        "software; " GIVE_UP);
+                        "software; " RECORD_GIVE_UP);
     }
     if (rc != EDGE_OK) {
         return rc;
@@ -56,7 +49,7 @@ static enum edge_code check_nothing_there(struct tpm *t, struct edge_error *err)
     bool any = false;
 
     enum edge_code rc = record_any(t->dirfd, true, &any, err);
-    return rc == EDGE_OK && any ? lost(err) : rc;
+    return rc == EDGE_OK && any ? record_key_lost(err) : rc;
 }
 
 static enum edge_code check_unseal(struct tpm *t, const struct tpm_kek *kek, const TPM2B_AUTH *auth,
@@ -125,7 +118,7 @@ static enum edge_code check_parent(struct tpm *t, const struct tpm_kek *kek,
     }
     return edge_set(err, EDGE_HSM,
                     "'" STORE_KEY_FILE "' was sealed by another TPM, or before this one was "
-                    "cleared; " GIVE_UP);
+                    "cleared; " RECORD_GIVE_UP);
 }
 
 static uint32_t changed(const struct tpm_binding *b, const struct tpm_pcr_values *before,
@@ -142,10 +135,11 @@ static uint32_t changed(const struct tpm_binding *b, const struct tpm_pcr_values
 
 /* Requests of modules may come by the thousand: one of them asks the TPM per pause. */
 static enum edge_code remember_locked(struct tpm *t, const char *pcrs, struct edge_error *err) {
-    enum edge_code rc = edge_set(&t->store_locked, EDGE_HSM,
-                                 "PCR %s changed since the sealed store was bound. If the firmware "
-                                 "was changed on purpose: iotedge tpm reseal --recover; " GIVE_UP,
-                                 pcrs);
+    enum edge_code rc =
+        edge_set(&t->store_locked, EDGE_HSM,
+                 "PCR %s changed since the sealed store was bound. If the firmware "
+                 "was changed on purpose: iotedge tpm reseal --recover; " RECORD_GIVE_UP,
+                 pcrs);
 
     t->store_locked_ms = clock_mono_ms() + LOCKED_PAUSE_MS;
     if (err != NULL) {
@@ -189,7 +183,7 @@ static enum edge_code open_by_pcrs(struct tpm *t, const struct tpm_kek *kek,
     rc = tpm_unseal(t, &kek->key.pub, &kek->key.priv, &kek->binding, NULL, &t->store_key, &why);
     if (rc == EDGE_DENIED && tpm_rc_describe((TSS2_RC)why.native).recovery == TPM_RECOVERY_NONE) {
         return edge_set(err, EDGE_HSM, "the TPM does not open '" STORE_KEY_FILE "' (%.100s); %s",
-                        edge_error_text(&why), GIVE_UP);
+                        edge_error_text(&why), RECORD_GIVE_UP);
     }
     if (rc != EDGE_OK && err != NULL) {
         *err = why;
