@@ -182,6 +182,10 @@ static enum edge_code op_nothing(struct tpm *t, void *arg, struct edge_error *er
     return EDGE_OK;
 }
 
+enum edge_code tpm_start(struct hsm_backend *b, struct edge_error *err) {
+    return tpm_run(self(b), op_nothing, NULL, err);
+}
+
 static enum edge_code op_dead_aside(struct tpm *t, void *arg, struct edge_error *err) {
     enum edge_code rc = tpm_adopt_set_dead_aside(t, arg, err);
 
@@ -197,7 +201,7 @@ enum edge_code tpm_accept_change(struct hsm_backend *b, struct edge_error *err) 
 
     tpm_unbound_key_forget(t);
     disconnect(t); /* also what an earlier TPM has left in our memory */
-    enum edge_code rc = tpm_run(t, op_nothing, NULL, err);
+    enum edge_code rc = tpm_start(b, err);
     if (t->ctx.state == HSM_STATE_CLEARED || t->ctx.state == HSM_STATE_REPLACED) {
         word = t->ctx.state == HSM_STATE_REPLACED ? replaced : cleared;
         rc = fs_set_aside_as(t->dirfd, TPM_PINS_FILE, word, NULL, 0, err);

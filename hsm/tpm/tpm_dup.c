@@ -9,9 +9,9 @@
 #include "tpm/tpm_public.h"
 
 #include "base/mac.h"
+#include "base/ossl.h"
 #include "base/secret.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
@@ -32,11 +32,6 @@ static void cipher_cleanup(EVP_CIPHER_CTX **ctx) {
 
 static void pkey_cleanup(EVP_PKEY_CTX **ctx) {
     EVP_PKEY_CTX_free(*ctx);
-}
-
-static enum edge_code crypto_failed(const char *what, struct edge_error *err) {
-    ERR_clear_error();
-    return edge_set(err, EDGE_CRYPTO, "%s failed", what);
 }
 
 /* KDFa (TPM 2.0 Part 1, 11.4.10.2) for at most one digest: one round of the counter. */
@@ -112,7 +107,7 @@ static enum edge_code encrypt(const struct secret *key, struct secret *data,
     if (ctx == NULL || EVP_EncryptInit_ex(ctx, EVP_aes_128_cfb128(), NULL, key->data, iv) != 1 ||
         EVP_EncryptUpdate(ctx, data->data, &n, data->data, (int)data->len) != 1 ||
         (size_t)n != data->len) {
-        return crypto_failed("wrapping a key", err);
+        return ossl_failed(EDGE_CRYPTO, "wrapping a key failed", err);
     }
     return EDGE_OK;
 }
@@ -166,16 +161,16 @@ static enum edge_code encrypt_seed(EVP_PKEY *parent, const struct secret *seed,
         EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) != 1 ||
         EVP_PKEY_CTX_set_rsa_oaep_md(ctx, EVP_sha256()) != 1 ||
         EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, EVP_sha256()) != 1) {
-        return crypto_failed("preparing the parent's key", err);
+        return ossl_failed(EDGE_CRYPTO, "preparing the parent's key failed", err);
     }
     label = OPENSSL_strdup(OAEP_LABEL);
     if (label == NULL ||
         EVP_PKEY_CTX_set0_rsa_oaep_label(ctx, label, (int)sizeof(OAEP_LABEL)) != 1) {
         OPENSSL_free(label);
-        return crypto_failed("preparing the parent's key", err);
+        return ossl_failed(EDGE_CRYPTO, "preparing the parent's key failed", err);
     }
     if (EVP_PKEY_encrypt(ctx, ret->secret, &len, seed->data, seed->len) != 1) {
-        return crypto_failed("encrypting to the parent's key", err);
+        return ossl_failed(EDGE_CRYPTO, "encrypting to the parent's key failed", err);
     }
     ret->size = (UINT16)len;
     return EDGE_OK;
@@ -212,7 +207,7 @@ enum edge_code tpm_dup_make(const TPM2B_PUBLIC *parent, const TPM2B_PUBLIC *obje
         rc = secret_alloc(&seed, SEED_LEN, err);
     }
     if (rc == EDGE_OK && RAND_priv_bytes(seed.data, SEED_LEN) != 1) {
-        rc = crypto_failed("getting random numbers", err);
+        rc = ossl_failed(EDGE_CRYPTO, "getting random numbers failed", err);
     }
     if (rc == EDGE_OK) {
         rc = sensitive_area(object, auth, private, &sensitive, err);

@@ -15,9 +15,8 @@
 void tpm_named_tmpl(TPM2B_PUBLIC *ret);
 
 /* Public area and private part of a key that comes in; *ret_private points into the numbers or into
- * `pad`, which has room for a padded private value. False when no TPM holds such a key. Pure but
- * for memory. */
-#define TPM_NAMED_PAD_MAX 66
+ * `pad`, which then holds a padded private value. *ret_possible: false when no TPM holds such a
+ * key. Pure but for memory. */
 enum edge_code tpm_named_given(const struct pkcs8_key *numbers, struct secret *pad,
                                TPM2B_PUBLIC *ret_pub, struct slice *ret_private, bool *ret_possible,
                                struct edge_error *err) EDGE_NODISCARD;

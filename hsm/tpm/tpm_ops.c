@@ -24,17 +24,6 @@ static struct tpm *self(struct hsm_backend *b) {
     return (struct tpm *)(void *)b;
 }
 
-static enum edge_code op_nothing(struct tpm *t, void *arg, struct edge_error *err) {
-    (void)t;
-    (void)arg;
-    (void)err;
-    return EDGE_OK;
-}
-
-static enum edge_code backend_start(struct hsm_backend *b, struct edge_error *err) {
-    return tpm_run(self(b), op_nothing, NULL, err);
-}
-
 static enum edge_code op_refresh(struct tpm *t, void *arg, struct edge_error *err) {
     uint32_t value;
 
@@ -381,7 +370,7 @@ const struct hsm_backend_ops tpm_ops = {
     .close = tpm_close,
     .state = backend_state,
     .command_cnt = backend_command_cnt,
-    .start = backend_start,
+    .start = tpm_start,
     .accept_change = tpm_accept_change,
     .refresh = backend_refresh,
     .attestation = backend_attestation,

@@ -20,6 +20,7 @@ enum edge_code tpm_run(struct tpm *t, tpm_op_fn *fn, void *arg,
 enum edge_code tpm_run_for_key(struct tpm *t, tpm_op_fn *fn, void *arg,
                                struct edge_error *err) EDGE_NODISCARD;
 
+enum edge_code tpm_start(struct hsm_backend *b, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code tpm_accept_change(struct hsm_backend *b, struct edge_error *err) EDGE_NODISCARD;
 void tpm_close(struct hsm_backend *b);
 

@@ -53,8 +53,9 @@ static enum edge_code begin(struct buf *message, TPM2_CC command, struct edge_er
     return rc == EDGE_OK ? put_be(message, command, sizeof(command), err) : rc;
 }
 
-enum edge_code tpm_policy_pcr_digest(uint32_t pcrs, const struct tpm_pcr_values *v,
-                                     TPM2B_DIGEST *ret, struct edge_error *err) {
+/* Digest of the chosen values, as PolicyPCR takes it. */
+static enum edge_code pcr_digest(uint32_t pcrs, const struct tpm_pcr_values *v, TPM2B_DIGEST *ret,
+                                 struct edge_error *err) {
     struct buf message EDGE_CLEANUP(buf_clear) = {0};
     enum edge_code rc = EDGE_OK;
 
@@ -75,7 +76,7 @@ static enum edge_code policy_pcr(uint32_t pcrs, const struct tpm_pcr_values *v, 
 
     tpm_policy_selection(pcrs, &selection);
     const TPMS_PCR_SELECTION *one = &selection.pcrSelections[0];
-    enum edge_code rc = tpm_policy_pcr_digest(pcrs, v, &digest, err);
+    enum edge_code rc = pcr_digest(pcrs, v, &digest, err);
     if (rc == EDGE_OK) {
         rc = begin(&message, TPM2_CC_PolicyPCR, err);
     }

@@ -31,10 +31,6 @@ struct tpm_binding {
 /* The SHA-256 bank of these PCRs. */
 void tpm_policy_selection(uint32_t pcrs, TPML_PCR_SELECTION *ret);
 
-/* Digest of the chosen values, as PolicyPCR takes it. */
-enum edge_code tpm_policy_pcr_digest(uint32_t pcrs, const struct tpm_pcr_values *v,
-                                     TPM2B_DIGEST *ret, struct edge_error *err) EDGE_NODISCARD;
-
 /* Policies of the branches, in the order above. */
 enum edge_code tpm_policy_branches(const struct tpm_binding *b, TPML_DIGEST *ret,
                                    struct edge_error *err) EDGE_NODISCARD;
