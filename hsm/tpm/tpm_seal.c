@@ -140,18 +140,6 @@ static enum edge_code fulfil(struct tpm *t, const struct tpm_binding *b, bool by
     return tpm_ctx_fail(c, rc, what, err);
 }
 
-/* Overwrites what the TSS keeps of the last command and answer, in its buffer and on the stack. */
-static void scrub(struct tpm *t) {
-    const enum hsm_state state = t->ctx.state;
-    uint8_t stack[8192];
-    uint32_t value;
-
-    secret_wipe(stack, sizeof(stack));
-    if (tpm_ctx_property(&t->ctx, TPM2_PT_FAMILY_INDICATOR, &value, NULL) != EDGE_OK) {
-        t->ctx.state = state; /* the next operation will tell */
-    }
-}
-
 static enum edge_code unseal_loaded(struct tpm *t, ESYS_TR object, ESYS_TR policy, bool by_code,
                                     struct secret *ret, struct edge_error *err) {
     TPM2B_SENSITIVE_DATA *data EDGE_CLEANUP(tpm_cleanup) = NULL;
@@ -194,8 +182,5 @@ enum edge_code tpm_unseal(struct tpm *t, const TPM2B_PUBLIC *pub, const TPM2B_PR
     }
     tpm_ctx_flush(&t->ctx, &policy);
     tpm_ctx_flush(&t->ctx, &object);
-    if (rc == EDGE_OK) {
-        scrub(t);
-    }
     return rc;
 }
