@@ -6,6 +6,8 @@
  */
 #include "base/aead.h"
 
+#include "base/ossl.h"
+
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -31,13 +33,6 @@ struct message {
     size_t len; /* of in and out */
 };
 
-static enum edge_code failed(struct edge_error *err, const char *what) {
-    unsigned long number = ERR_peek_last_error();
-    ERR_clear_error();
-    return edge_set_native(err, EDGE_CRYPTO, EDGE_DOMAIN_OPENSSL, (int64_t)number, "%s failed",
-                           what);
-}
-
 static bool forget_key(struct aead *a) {
     static const uint8_t no_key[AEAD_KEY_LEN];
     return EVP_CipherInit_ex(a->ctx, NULL, NULL, no_key, NULL, 1);
@@ -55,7 +50,7 @@ enum edge_code aead_new(struct aead **ret, struct edge_error *err) {
     EVP_CIPHER_free(cipher);
     if (!ok) {
         aead_free(a);
-        return failed(err, "setting up AES-256-GCM");
+        return ossl_failed(EDGE_CRYPTO, "setting up AES-256-GCM failed", err);
     }
     *ret = a;
     return EDGE_OK;
@@ -107,14 +102,16 @@ static enum edge_code seal_into(struct aead *a, const struct secret *key, struct
     uint8_t none[TAG_LEN];
     int n = 0;
     if (!take_nonce(a, nonce)) {
-        return failed(err, "making a nonce");
+        return ossl_failed(EDGE_CRYPTO, "making a nonce failed", err);
     }
     const struct message m = {slice_make(nonce, NONCE_LEN), aad, (const uint8_t *)plain.ptr,
                               tag + TAG_LEN, plain.len};
     bool ok = run(a, key, &m, 1) && EVP_CipherFinal_ex(a->ctx, none, &n) &&
               EVP_CIPHER_CTX_ctrl(a->ctx, EVP_CTRL_AEAD_GET_TAG, TAG_LEN, tag) > 0;
     out[0] = AEAD_V3;
-    return forget_key(a) && ok ? EDGE_OK : failed(err, "encrypting with AES-256-GCM");
+    return forget_key(a) && ok
+               ? EDGE_OK
+               : ossl_failed(EDGE_CRYPTO, "encrypting with AES-256-GCM failed", err);
 }
 
 enum edge_code aead_seal(struct aead *a, const struct secret *key, struct slice aad,
@@ -193,7 +190,7 @@ static enum edge_code open_into(struct aead *a, enum aead_format format, const s
         secret_wipe(out, m.len);
     }
     if (!forget_key(a) || !ran) {
-        return failed(err, "decrypting with AES-256-GCM");
+        return ossl_failed(EDGE_CRYPTO, "decrypting with AES-256-GCM failed", err);
     }
     if (!fits) {
         ERR_clear_error();

@@ -7,10 +7,10 @@
 
 #include "base/b64.h"
 #include "base/clock.h"
+#include "base/mac.h"
 #include "base/ossl.h"
 #include "base/x509_pem.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -37,14 +37,11 @@ static enum edge_code chain_check_order(const struct x509_certs *c, struct edge_
 
 static enum edge_code sha256_hex(const void *data, size_t len, char out[X509_SHA256_HEX],
                                  struct edge_error *err) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
+    uint8_t digest[SHA256_LEN];
     struct buf hex;
     buf_init(&hex, X509_SHA256_HEX - 1);
-    if (EVP_Digest(data, len, digest, &digest_len, EVP_sha256(), NULL) != 1) {
-        return x509_no_memory(err);
-    }
-    enum edge_code code = hex_encode(digest, digest_len, &hex, err);
+    enum edge_code code = sha256(data, len, digest, err);
+    code = code != EDGE_OK ? code : hex_encode(digest, sizeof(digest), &hex, err);
     if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), out, X509_SHA256_HEX)) {
         code = edge_set(err, EDGE_INTERNAL, "a SHA-256 of unexpected length");
     }

@@ -23,13 +23,11 @@
 
 enum edge_code x509_key_label(struct slice spki_der, char out[X509_KEY_LABEL],
                               struct edge_error *err) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
+    uint8_t digest[SHA256_LEN];
     struct buf text;
     buf_init(&text, X509_KEY_LABEL - 1);
-    if (EVP_Digest(spki_der.ptr, spki_der.len, digest, NULL, EVP_sha256(), NULL) != 1) {
-        return x509_no_memory(err);
-    }
-    enum edge_code code = buf_append(&text, LABEL_PREFIX, strlen(LABEL_PREFIX), err);
+    enum edge_code code = sha256(spki_der.ptr, spki_der.len, digest, err);
+    code = code != EDGE_OK ? code : buf_append(&text, LABEL_PREFIX, strlen(LABEL_PREFIX), err);
     code = code != EDGE_OK ? code : hex_encode(digest, LABEL_DIGEST, &text, err);
     if (code == EDGE_OK && !slice_to_array(buf_slice(&text), out, X509_KEY_LABEL)) {
         code = edge_set(err, EDGE_INTERNAL, "a key label of unexpected length");
