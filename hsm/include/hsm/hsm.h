@@ -9,8 +9,8 @@
  * Errors, common to all: BUSY (another program holds the device, or the TPM asks to retry for too
  * long), DENIED (no permission on the device node, wrong hierarchy password), NOT_FOUND (no
  * device), HSM (lockout, cleared or replaced TPM, damaged key file, TPM failure), UNSUPPORTED (this
- * backend cannot do it), NOMEM. The text names the node, key or file and the mend; hsm_state()
- * gives the class.
+ * backend cannot do it), NOMEM. The text names the node, key or file and the mend;
+ * hsm_get_state() gives the class.
  */
 #ifndef HSM_HSM_H
 #define HSM_HSM_H
@@ -299,7 +299,7 @@ enum edge_code hsm_random(struct hsm *h, uint8_t *ret, size_t len,
  *
  * Records whose names begin with HSM_RECORD_UNBOUND are part of the device's identity, which no
  * change of firmware may take away: the TPM seals their key apart and without PCRs, so they work
- * with a locked store and outlive hsm_store_abandon. */
+ * with a locked store and outlive hsm_store_abandon. Soft: records like all others. */
 
 /* Keeps 1 to HSM_RECORD_MAX bytes under a name, replacing what was there; crash-safe, and read back
  * before it returns. Errors: INVALID (name), RANGE (size), HSM (locked or lost store). */
