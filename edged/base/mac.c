@@ -9,6 +9,8 @@
 
 #include "base/mac.h"
 
+#include "base/b64.h"
+
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -80,6 +82,18 @@ enum edge_code sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_LE
     SHA256_Final(ret_digest, &c);
     OPENSSL_cleanse(&c, sizeof(c));
     return EDGE_OK;
+}
+
+enum edge_code sha256_hex(struct slice data, char ret[SHA256_HEX], struct edge_error *err) {
+    uint8_t digest[SHA256_LEN];
+    struct buf hex EDGE_CLEANUP(buf_clear) = {0};
+    buf_init(&hex, SHA256_HEX - 1);
+    enum edge_code code = sha256(data.ptr, data.len, digest, err);
+    code = code != EDGE_OK ? code : hex_encode(digest, sizeof(digest), &hex, err);
+    if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), ret, SHA256_HEX)) {
+        code = edge_set(err, EDGE_INTERNAL, "a SHA-256 of unexpected length");
+    }
+    return code;
 }
 
 enum edge_code hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,

@@ -10,9 +10,14 @@
 #include "base/slice.h"
 
 #define SHA256_LEN 32
+#define SHA256_HEX 65 /* with NUL */
 
 enum edge_code sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_LEN],
                       struct edge_error *err) EDGE_NODISCARD;
+
+/* The same as text in lower case. Errors: NOMEM. */
+enum edge_code sha256_hex(struct slice data, char ret[SHA256_HEX],
+                          struct edge_error *err) EDGE_NODISCARD;
 
 /* HMAC-SHA256 (RFC 2104) with a key of any length. Thread-safe. */
 enum edge_code hmac_sha256(const void *key, size_t key_len, const void *data, size_t len,

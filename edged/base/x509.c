@@ -5,7 +5,6 @@
  */
 #include "base/x509.h"
 
-#include "base/b64.h"
 #include "base/clock.h"
 #include "base/mac.h"
 #include "base/ossl.h"
@@ -35,39 +34,15 @@ static enum edge_code chain_check_order(const struct x509_certs *c, struct edge_
     return EDGE_OK;
 }
 
-static enum edge_code sha256_hex(const void *data, size_t len, char out[X509_SHA256_HEX],
-                                 struct edge_error *err) {
-    uint8_t digest[SHA256_LEN];
-    struct buf hex;
-    buf_init(&hex, X509_SHA256_HEX - 1);
-    enum edge_code code = sha256(data, len, digest, err);
-    code = code != EDGE_OK ? code : hex_encode(digest, sizeof(digest), &hex, err);
-    if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), out, X509_SHA256_HEX)) {
-        code = edge_set(err, EDGE_INTERNAL, "a SHA-256 of unexpected length");
-    }
-    buf_clear(&hex);
-    return code;
-}
-
 static enum edge_code leaf_thumbprint(X509 *cert, struct x509_leaf *ret, struct edge_error *err) {
     unsigned char *der = NULL;
     int len = i2d_X509(cert, &der);
     if (len <= 0) {
         return x509_no_memory(err);
     }
-    enum edge_code code = sha256_hex(der, (size_t)len, ret->thumbprint, err);
+    enum edge_code code = sha256_hex(slice_make(der, (size_t)len), ret->thumbprint, err);
     OPENSSL_free(der);
     return code;
-}
-
-static bool is_plain_text(struct slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < 0x20 || c == 0x7f) {
-            return false;
-        }
-    }
-    return slice_is_utf8_text(s);
 }
 
 /* Of several names the last, which is the most specific. */
@@ -88,7 +63,8 @@ static void leaf_common_name(X509 *cert, struct x509_leaf *ret) {
                                   X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, found)));
     }
     struct slice name = slice_make(text, len > 0 ? (size_t)len : 0);
-    if (!is_plain_text(name) || !slice_to_array(name, ret->common_name, sizeof(ret->common_name))) {
+    if (!slice_is_plain_text(name) ||
+        !slice_to_array(name, ret->common_name, sizeof(ret->common_name))) {
         ret->common_name[0] = '\0';
     }
     OPENSSL_free(text);
@@ -113,7 +89,7 @@ enum edge_code x509_chain_read(struct slice chain_pem, struct x509_leaf *ret,
     enum edge_code code = x509_certs_read_chain(chain_pem, &chain, err);
     code = code != EDGE_OK ? code : chain_check_order(&chain, err);
     code = code != EDGE_OK ? code : leaf_read(chain.items[0], &leaf, err);
-    code = code != EDGE_OK ? code : sha256_hex(chain_pem.ptr, chain_pem.len, leaf.pem_sha256, err);
+    code = code != EDGE_OK ? code : sha256_hex(chain_pem, leaf.pem_sha256, err);
     if (code == EDGE_OK) {
         leaf.chain_cnt = (uint32_t)chain.cnt;
         *ret = leaf;

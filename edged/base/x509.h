@@ -8,6 +8,7 @@
 #define BASE_X509_H
 
 #include "base/error.h"
+#include "base/mac.h"
 #include "base/slice.h"
 
 #include <stdint.h>
@@ -15,12 +16,11 @@
 #define X509_PEM_MAX         65536 /* bytes of a chain or a key */
 #define X509_CHAIN_MAX       10    /* certificates */
 #define X509_COMMON_NAME_MAX 256   /* bytes with NUL; a longer one counts as absent */
-#define X509_SHA256_HEX      65    /* with NUL */
 
 struct x509_leaf {
     char common_name[X509_COMMON_NAME_MAX]; /* "": none, or one with control characters */
-    char thumbprint[X509_SHA256_HEX];       /* of the DER */
-    char pem_sha256[X509_SHA256_HEX];       /* of the whole text */
+    char thumbprint[SHA256_HEX];            /* of the DER */
+    char pem_sha256[SHA256_HEX];            /* of the whole text */
     int64_t not_before_wall_s;
     int64_t not_after_wall_s;
     uint32_t chain_cnt; /* certificates in the text */

@@ -5,7 +5,6 @@
  */
 #include "base/x509_key.h"
 
-#include "base/b64.h"
 #include "base/der.h"
 #include "base/ossl.h"
 #include "base/x509_pem.h"
@@ -16,23 +15,18 @@
 #include <openssl/x509v3.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
-#define LABEL_PREFIX "ca-"
-#define LABEL_DIGEST 16 /* bytes of the SHA-256 that a label shows */
+#define LABEL_DIGITS 32 /* of the SHA-256 that a label shows */
 
 enum edge_code x509_key_label(struct slice spki_der, char out[X509_KEY_LABEL],
                               struct edge_error *err) {
-    uint8_t digest[SHA256_LEN];
-    struct buf text;
-    buf_init(&text, X509_KEY_LABEL - 1);
-    enum edge_code code = sha256(spki_der.ptr, spki_der.len, digest, err);
-    code = code != EDGE_OK ? code : buf_append(&text, LABEL_PREFIX, strlen(LABEL_PREFIX), err);
-    code = code != EDGE_OK ? code : hex_encode(digest, LABEL_DIGEST, &text, err);
-    if (code == EDGE_OK && !slice_to_array(buf_slice(&text), out, X509_KEY_LABEL)) {
-        code = edge_set(err, EDGE_INTERNAL, "a key label of unexpected length");
+    char digest[SHA256_HEX];
+    enum edge_code code = sha256_hex(spki_der, digest, err);
+    if (code == EDGE_OK) {
+        (void)snprintf(out, X509_KEY_LABEL, X509_KEY_PREFIX "%.*s", LABEL_DIGITS, digest);
     }
-    buf_clear(&text);
     return code;
 }
 

@@ -31,7 +31,7 @@ struct authority {
     char
         key[HSM_KEY_NAME_MAX + 1]; /* in the key store; "": none there, the operator's file is it */
     char *pem;                     /* its certificate first; an operator's with its issuers */
-    char issuer_sha256[CHAIN_HASH_HEX]; /* certificate that it was made under; "": none */
+    char issuer_sha256[SHA256_HEX]; /* certificate that it was made under; "": none */
     int64_t until_wall_s;   /* former owner CAs: how long clients need it; an operator's device CA:
                                end of the certificate of its chain that ends first */
     struct chain_cert cert; /* what pem says */
@@ -42,7 +42,7 @@ struct authority_root {
     char *pem;
     int64_t until_wall_s;
     char source[AUTHORITIES_SOURCE_MAX]; /* as in struct pki_cert_status */
-    char by_sha256[CHAIN_HASH_HEX];      /* cross: the former owner CA; "": another's root */
+    char by_sha256[SHA256_HEX];          /* cross: the former owner CA; "": another's root */
     struct chain_cert cert;
 };
 

@@ -80,7 +80,7 @@ static enum edge_code read_authority(const struct cJSON *node, struct authority 
                                      struct edge_error *err) {
     struct slice key, issuer, pem;
     int64_t until = 0;
-    char name[HSM_KEY_NAME_MAX + 1], digest[CHAIN_HASH_HEX];
+    char name[HSM_KEY_NAME_MAX + 1], digest[SHA256_HEX];
     enum edge_code code = json_get_str(node, "key", &key, err);
     code = code != EDGE_OK ? code : json_get_str(node, "issuer", &issuer, err);
     code = code != EDGE_OK ? code : json_get_i64(node, "until", &until, err);
@@ -129,7 +129,7 @@ static enum edge_code read_before(const struct cJSON *json, struct authorities *
 static enum edge_code read_root(const struct cJSON *node, struct authority_roots *ret,
                                 struct edge_error *err) {
     struct slice source, by, pem;
-    char source_text[AUTHORITIES_SOURCE_MAX], by_text[CHAIN_HASH_HEX];
+    char source_text[AUTHORITIES_SOURCE_MAX], by_text[SHA256_HEX];
     struct authority_root_info info = {.source = source_text, .by_sha256 = by_text};
     enum edge_code code = json_get_str(node, "source", &source, err);
     code = code != EDGE_OK ? code : json_get_str(node, "by", &by, err);

@@ -19,8 +19,8 @@ bool ca_make_is_name(const char *key_name) {
 
 enum edge_code ca_make_owner_name(struct slice spki_der, char ret[CA_MAKE_NAME_MAX],
                                   struct edge_error *err) {
-    char hash[CHAIN_HASH_HEX];
-    enum edge_code code = chain_hash(spki_der, hash, err);
+    char hash[SHA256_HEX];
+    enum edge_code code = sha256_hex(spki_der, hash, err);
     if (code == EDGE_OK) {
         (void)snprintf(ret, CA_MAKE_NAME_MAX, "Test Edge Owner CA %.8s", hash);
     }

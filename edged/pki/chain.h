@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/mac.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -21,12 +22,11 @@
 #define CHAIN_BUNDLE_MAX  200 /* certificates of a trust bundle */
 #define CHAIN_SUBJECT_MAX 128 /* with NUL; a longer one is cut */
 #define CHAIN_SPKI_MAX    640 /* bytes, DER: an RSA key of 4096 bits has 550 */
-#define CHAIN_HASH_HEX    65  /* with NUL */
 
 struct chain_cert {
     char subject[CHAIN_SUBJECT_MAX]; /* RFC 2253, without control characters */
-    char sha256[CHAIN_HASH_HEX];     /* of the DER */
-    char key_sha256[CHAIN_HASH_HEX]; /* of its public key, DER SubjectPublicKeyInfo */
+    char sha256[SHA256_HEX];         /* of the DER */
+    char key_sha256[SHA256_HEX];     /* of its public key, DER SubjectPublicKeyInfo */
     int64_t not_before_wall_s;
     int64_t not_after_wall_s;
     int64_t path_len; /* -1: not limited */
@@ -84,9 +84,5 @@ enum edge_code chain_check_bundle(struct slice pem, const char *file,
 /* The first certificate of a text alone. Errors: PARSE, NOMEM, CRYPTO. */
 enum edge_code chain_read_first(struct slice pem, const char *file, struct chain_cert *ret,
                                 struct edge_error *err) EDGE_NODISCARD;
-
-/* SHA-256 in hex. Errors: NOMEM. */
-enum edge_code chain_hash(struct slice data, char ret[CHAIN_HASH_HEX],
-                          struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/der.h"
+#include "base/mac.h"
 #include "pki/issuer.h"
 #include "pki/names.h"
 #include "pki/pem.h"
@@ -251,11 +252,8 @@ static enum edge_code finish(const struct parts *p, struct issue_issuer *issuer,
         return edge_set(err, EDGE_RANGE, "%s would be larger than %d bytes", p->profile->what,
                         TBS_MAX);
     }
-    if (EVP_Digest(body.ptr, body.len, digest, NULL, EVP_sha256(), NULL) != 1) {
-        ERR_clear_error();
-        return edge_set(err, EDGE_NOMEM, "no memory to digest %s", p->profile->what);
-    }
-    enum edge_code code = signer_sign(s, digest, sig, &sig_len, err);
+    enum edge_code code = sha256(body.ptr, body.len, digest, err);
+    code = code != EDGE_OK ? code : signer_sign(s, digest, sig, &sig_len, err);
     code = code != EDGE_OK ? code : issuer_verify(issuer, s, digest, slice_make(sig, sig_len), err);
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "signing %s", p->profile->what);

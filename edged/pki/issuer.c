@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/der.h"
+#include "base/mac.h"
 #include "base/ossl.h"
 #include "base/x509_pem.h"
 
@@ -87,12 +88,12 @@ enum edge_code issuer_key_read(struct slice spki_der, EVP_PKEY **ret, struct edg
 
 enum edge_code issuer_key_id(struct slice bits, uint8_t ret[PROFILE_KEY_ID_LEN],
                              struct edge_error *err) {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    if (EVP_Digest(bits.ptr, bits.len, digest, NULL, EVP_sha256(), NULL) != 1) {
-        return no_memory(err);
+    uint8_t digest[SHA256_LEN];
+    enum edge_code code = sha256(bits.ptr, bits.len, digest, err);
+    if (code == EDGE_OK) {
+        memcpy(ret, digest, PROFILE_KEY_ID_LEN);
     }
-    memcpy(ret, digest, PROFILE_KEY_ID_LEN);
-    return EDGE_OK;
+    return code;
 }
 
 /* The context is kept: setting it up costs as much as a check. */

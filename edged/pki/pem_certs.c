@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pki/pem_certs.h"
 
-#include "base/b64.h"
 #include "base/mac.h"
 #include "base/x509_pem.h"
 
@@ -67,24 +66,12 @@ void pem_certs_issuer(const X509 *cert, char *out, size_t size) {
     ERR_clear_error();
 }
 
-enum edge_code chain_hash(struct slice data, char ret[CHAIN_HASH_HEX], struct edge_error *err) {
-    uint8_t digest[SHA256_LEN];
-    struct buf hex EDGE_CLEANUP(buf_clear) = {0};
-    buf_init(&hex, CHAIN_HASH_HEX);
-    enum edge_code code = sha256(data.ptr, data.len, digest, err);
-    code = code != EDGE_OK ? code : hex_encode(digest, sizeof(digest), &hex, err);
-    if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), ret, CHAIN_HASH_HEX)) {
-        code = edge_set(err, EDGE_INTERNAL, "a SHA-256 of unexpected length");
-    }
-    return code;
-}
-
-static enum edge_code hash_der(int len, unsigned char *der, char ret[CHAIN_HASH_HEX],
+static enum edge_code hash_der(int len, unsigned char *der, char ret[SHA256_HEX],
                                struct edge_error *err) {
     if (len <= 0) {
         return x509_no_memory(err);
     }
-    enum edge_code code = chain_hash(slice_make(der, (size_t)len), ret, err);
+    enum edge_code code = sha256_hex(slice_make(der, (size_t)len), ret, err);
     OPENSSL_free(der);
     return code;
 }

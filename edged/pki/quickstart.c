@@ -21,7 +21,7 @@ static bool is_key_lost(enum edge_code code) {
 enum edge_code quickstart_has_key(struct hsm *hsm, const struct authority *a, bool *ret,
                                   struct edge_error *err) {
     struct hsm_key key;
-    char hash[CHAIN_HASH_HEX] = "";
+    char hash[SHA256_HEX] = "";
     if (!authority_exists(a) || a->key[0] == '\0') {
         *ret = false;
         return EDGE_OK;
@@ -31,7 +31,7 @@ enum edge_code quickstart_has_key(struct hsm *hsm, const struct authority *a, bo
         *ret = false;
         return EDGE_OK;
     }
-    code = code != EDGE_OK ? code : chain_hash(slice_make(key.spki, key.spki_len), hash, err);
+    code = code != EDGE_OK ? code : sha256_hex(slice_make(key.spki, key.spki_len), hash, err);
     if (code == EDGE_OK) {
         *ret = strcmp(hash, a->cert.key_sha256) == 0;
     }

@@ -2,7 +2,6 @@
 /*
  * What in config.yaml an assignment depends on, as one digest.
  */
-#include "base/b64.h"
 #include "base/mac.h"
 #include "provisioning/internal.h"
 
@@ -12,10 +11,8 @@ static const char *text_or_empty(const char *text) {
 
 enum edge_code inputs_digest(const struct config_provisioning *c, char ret[STATE_INPUT_LEN],
                              struct edge_error *err) {
-    uint8_t digest[SHA256_LEN];
-    struct buf text, hex;
+    struct buf text;
     buf_init(&text, 16384);
-    buf_init(&hex, STATE_INPUT_LEN);
     /* DPS with TPM as the first release wrote it; what the others add stands after that. */
     enum edge_code code = buf_printf(&text, err, "%s\n%s\n%s\n%s\n", config_provisioning_mode(c),
                                      text_or_empty(c->global_endpoint), text_or_empty(c->scope_id),
@@ -26,15 +23,8 @@ enum edge_code inputs_digest(const struct config_provisioning *c, char ret[STATE
                           text_or_empty(c->identity_pk), text_or_empty(c->endpoint));
     }
     if (code == EDGE_OK) {
-        code = sha256(text.data, text.len, digest, err);
-    }
-    if (code == EDGE_OK) {
-        code = hex_encode(digest, sizeof(digest), &hex, err);
-    }
-    if (code == EDGE_OK && !slice_to_array(buf_slice(&hex), ret, STATE_INPUT_LEN)) {
-        code = edge_set(err, EDGE_INTERNAL, "digest does not fit");
+        code = sha256_hex(buf_slice(&text), ret, err);
     }
     buf_clear(&text);
-    buf_clear(&hex);
     return code;
 }

@@ -31,8 +31,8 @@ static void require_config(enum edge_code code, struct edge_error *err) {
 
 static void check_cert(const struct chain_cert *c) {
     require(memchr(c->subject, '\0', sizeof(c->subject)) != NULL);
-    require(strlen(c->sha256) == CHAIN_HASH_HEX - 1);
-    require(strlen(c->key_sha256) == CHAIN_HASH_HEX - 1);
+    require(strlen(c->sha256) == SHA256_HEX - 1);
+    require(strlen(c->key_sha256) == SHA256_HEX - 1);
     require(c->path_len >= -1);
 }
 

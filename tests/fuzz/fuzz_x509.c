@@ -17,8 +17,8 @@ static void require(bool condition) {
 }
 
 static void require_hex(const char *text) {
-    require(strlen(text) == X509_SHA256_HEX - 1);
-    require(strspn(text, "0123456789abcdef") == X509_SHA256_HEX - 1);
+    require(strlen(text) == SHA256_HEX - 1);
+    require(strspn(text, "0123456789abcdef") == SHA256_HEX - 1);
 }
 
 /* The same files as those of a CA. A key that is read can be read again from what was made of it.

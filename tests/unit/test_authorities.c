@@ -61,7 +61,7 @@ static void test_copy_is_deep(void **state) {
 static void test_owners_change(void **state) {
     (void)state;
     struct authorities a;
-    char first[CHAIN_HASH_HEX];
+    char first[SHA256_HEX];
     authorities_sample(&a);
     memcpy(first, a.owner.cert.sha256, sizeof(first));
     authorities_retire_owner(&a, NOW + 5, NOW);

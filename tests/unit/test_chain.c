@@ -177,13 +177,6 @@ static void test_first_alone(void **state) {
     buf_clear(&pem);
 }
 
-static void test_hash(void **state) {
-    (void)state;
-    char hash[CHAIN_HASH_HEX];
-    assert_int_equal(chain_hash(slice_str("abc"), hash, NULL), EDGE_OK);
-    assert_string_equal(hash, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
 static enum edge_code torture(void *data) {
     struct chain c = {.cnt = 0};
     enum edge_code code = chain_read(buf_slice(data), "file", &c, NULL);
@@ -202,11 +195,10 @@ static void test_allocation_torture(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_order),          cmocka_unit_test(test_single_and_self_signed),
-        cmocka_unit_test(test_two_chains),         cmocka_unit_test(test_renewed_issuer),
-        cmocka_unit_test(test_not_a_chain),        cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_first_alone),        cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_allocation_torture),
+        cmocka_unit_test(test_any_order),   cmocka_unit_test(test_single_and_self_signed),
+        cmocka_unit_test(test_two_chains),  cmocka_unit_test(test_renewed_issuer),
+        cmocka_unit_test(test_not_a_chain), cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_first_alone), cmocka_unit_test(test_allocation_torture),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

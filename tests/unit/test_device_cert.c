@@ -42,8 +42,8 @@ struct result {
     unsigned cnt;
     enum edge_code code;
     char common_name[X509_COMMON_NAME_MAX];
-    char thumbprint[X509_SHA256_HEX];
-    char pem_sha256[X509_SHA256_HEX];
+    char thumbprint[SHA256_HEX];
+    char pem_sha256[SHA256_HEX];
     size_t cert_len;
     size_t key_len;
     int64_t not_after_wall_s;

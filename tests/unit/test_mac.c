@@ -70,6 +70,13 @@ static void test_sha256(void **state) {
     check_hex(digest, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+static void test_sha256_hex(void **state) {
+    (void)state;
+    char text[SHA256_HEX];
+    assert_int_equal(sha256_hex(slice_str("abc"), text, NULL), EDGE_OK);
+    assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 /* RFC 4231. */
 static void test_hmac_vectors(void **state) {
     (void)state;
@@ -185,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prepared_key_is_locked),
         cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_sha256_hex),
         cmocka_unit_test(test_hmac_vectors),
         cmocka_unit_test(test_token_signature),
         cmocka_unit_test(test_threads),
