@@ -162,6 +162,16 @@ bool slice_is_utf8_text(struct slice s) {
     return true;
 }
 
+bool slice_is_plain_text(struct slice s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < ' ' || c == 0x7f) {
+            return false;
+        }
+    }
+    return slice_is_utf8_text(s);
+}
+
 char *slice_dup(struct slice s) {
     if (slice_find(s, '\0') >= 0 || s.len == SIZE_MAX) {
         return NULL;

@@ -52,6 +52,9 @@ size_t slice_utf8_char(struct slice s);
 /* True when the bytes are well-formed UTF-8 (RFC 3629) without NUL. */
 bool slice_is_utf8_text(struct slice s);
 
+/* The same, and no other control character (ASCII) either. */
+bool slice_is_plain_text(struct slice s);
+
 /* NUL-terminated heap copy, or NULL when memory is short or the slice contains a NUL. Free with
  * free(). */
 char *slice_dup(struct slice s) EDGE_NODISCARD;

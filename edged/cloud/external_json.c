@@ -93,16 +93,6 @@ static enum edge_code get_text(const struct cJSON *obj, const char *name, struct
                                   : code;
 }
 
-static bool is_printable(struct slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < ' ' || c == 0x7f) {
-            return false;
-        }
-    }
-    return slice_is_utf8_text(s);
-}
-
 static enum edge_code read_reference(const struct cJSON *obj, const char *name,
                                      char ret[EXTERNAL_REF_MAX + 1], struct edge_error *err) {
     struct slice text;
@@ -110,7 +100,7 @@ static enum edge_code read_reference(const struct cJSON *obj, const char *name,
     if (code != EDGE_OK) {
         return code;
     }
-    if (!is_printable(text) || !slice_to_array(text, ret, EXTERNAL_REF_MAX + 1)) {
+    if (!slice_is_plain_text(text) || !slice_to_array(text, ret, EXTERNAL_REF_MAX + 1)) {
         return edge_set(err, EDGE_PARSE, "%s is not the name of a file or key", name);
     }
     return EDGE_OK;

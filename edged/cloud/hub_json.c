@@ -189,16 +189,6 @@ static enum edge_code read_auth(const struct cJSON *node, enum hub_auth *ret,
     return EDGE_OK;
 }
 
-static bool is_plain_text(struct slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < ' ' || c == 0x7f) {
-            return false;
-        }
-    }
-    return slice_is_utf8_text(s);
-}
-
 static enum edge_code read_module(const struct cJSON *node, struct hub_module *ret,
                                   struct edge_error *err) {
     struct slice id;
@@ -223,7 +213,7 @@ static enum edge_code read_module(const struct cJSON *node, struct hub_module *r
     if (!text_is_id(id) || !slice_to_array(id, ret->module_id, sizeof(ret->module_id))) {
         return edge_set(err, EDGE_PARSE, "moduleId is not a module id");
     }
-    if (!is_plain_text(managed_by) ||
+    if (!slice_is_plain_text(managed_by) ||
         !slice_to_array(managed_by, ret->managed_by, sizeof(ret->managed_by))) {
         return edge_set(err, EDGE_PARSE, "managedBy of '%s' is not usable", ret->module_id);
     }

@@ -54,16 +54,6 @@ struct parts {
     uint8_t key_id[PROFILE_KEY_ID_LEN];
 };
 
-static bool is_plain_text(struct slice s) {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c < 0x20 || c == 0x7f) {
-            return false;
-        }
-    }
-    return slice_is_utf8_text(s);
-}
-
 /* Keys of CAs are read by OpenSSL; those of leaves were made here. */
 static enum edge_code check_key(const struct issue_request *r, const struct profile *p,
                                 struct edge_error *err) {
@@ -80,7 +70,7 @@ static enum edge_code check_key(const struct issue_request *r, const struct prof
 static enum edge_code check(const struct issue_request *r, const struct profile *p,
                             struct edge_error *err) {
     if (r->common_name.len == 0 || r->common_name.len > NAMES_COMMON_NAME_MAX ||
-        !is_plain_text(r->common_name)) {
+        !slice_is_plain_text(r->common_name)) {
         return edge_set(err, EDGE_INVALID,
                         "the common name of a certificate has 1 to %d bytes of text without "
                         "control characters",

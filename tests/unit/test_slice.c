@@ -147,6 +147,12 @@ static void test_utf8(void **state) {
     assert_true(slice_is_utf8_text(slice_make(NULL, 0)));
     assert_true(slice_is_utf8_text(SLICE_LIT("a\xC3\xA4z")));
     assert_false(slice_is_utf8_text(slice_make("a\0b", 3)));
+    assert_true(slice_is_plain_text(slice_make(NULL, 0)));
+    assert_true(slice_is_plain_text(SLICE_LIT("a \xC3\xA4z~")));
+    assert_false(slice_is_plain_text(slice_make("a\0b", 3)));
+    assert_false(slice_is_plain_text(SLICE_LIT("a\tb")));
+    assert_false(slice_is_plain_text(SLICE_LIT("a\x7f")));
+    assert_false(slice_is_plain_text(SLICE_LIT("a\xC3")));
 }
 
 static void test_copies(void **state) {
