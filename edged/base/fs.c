@@ -422,3 +422,12 @@ void fs_names_clear(struct fs_names *n) {
     fs_names_free(n->list, n->cnt);
     *n = (struct fs_names){0};
 }
+
+static bool time_eq(struct timespec a, struct timespec b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool fs_is_unchanged(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           time_eq(a->st_mtim, b->st_mtim) && time_eq(a->st_ctim, b->st_ctim);
+}

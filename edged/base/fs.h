@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Opens a directory for the functions below. Creates missing parts with exactly `mode` if create.
@@ -71,5 +72,8 @@ struct fs_names {
     size_t cnt;
 };
 void fs_names_clear(struct fs_names *n);
+
+/* Whether two looks at a name saw the same file with the same content, without reading it. */
+bool fs_is_unchanged(const struct stat *a, const struct stat *b);
 
 #endif

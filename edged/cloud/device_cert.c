@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The worker gets copies only and gives back what it has read; what is in use changes on the loop
- * alone. Only accepted files are remembered by their stamp: refused ones are read again each time,
- * since time may mend them (not yet valid, half of a renewal).
+ * alone. Only accepted files are remembered by how they looked: refused ones are read again each
+ * time, since time may mend them (not yet valid, half of a renewal).
  */
 #include "cloud/device_cert.h"
 
@@ -19,18 +19,9 @@
 #define KEY_MODE_REFUSED 027 /* group may read, nobody else may do anything */
 #define READ_TRIES       3
 
-/* What a file looked like, to notice a change without reading. */
-struct stamp {
-    dev_t dev;
-    ino_t inode;
-    off_t size;
-    struct timespec modified;
-    struct timespec changed;
-};
-
 struct content {
-    struct stamp cert_stamp;
-    struct stamp key_stamp;
+    struct stat cert_look; /* to notice a change without reading */
+    struct stat key_look;
     struct buf cert;
     struct secret key; /* PEM text */
     struct x509_leaf leaf;
@@ -50,8 +41,8 @@ struct device_cert {
 struct get_job {
     struct device_cert *dc; /* the worker reads its paths, which never change */
     bool has_known;         /* content was in use when the job was made; it looked like this: */
-    struct stamp known_cert;
-    struct stamp known_key;
+    struct stat known_cert;
+    struct stat known_key;
     int64_t now_wall_s;
     struct content *found; /* read and good; NULL: nothing new, or not OK */
     enum edge_code code;   /* of the files */
@@ -76,28 +67,8 @@ static struct content *content_new(void) {
     return c;
 }
 
-static bool time_eq(struct timespec a, struct timespec b) {
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool stamp_eq(const struct stamp *a, const struct stamp *b) {
-    return a->dev == b->dev && a->inode == b->inode && a->size == b->size &&
-           time_eq(a->modified, b->modified) && time_eq(a->changed, b->changed);
-}
-
-/* ret_mode may be NULL. */
-static enum edge_code stamp_take(const char *path, struct stamp *ret, mode_t *ret_mode,
-                                 struct edge_error *err) {
-    struct stat st;
-    *ret = (struct stamp){.size = 0};
-    if (stat(path, &st) != 0) {
-        return edge_set_errno(err, errno, "cannot read '%s'", path);
-    }
-    *ret = (struct stamp){st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
-    if (ret_mode != NULL) {
-        *ret_mode = st.st_mode;
-    }
-    return EDGE_OK;
+static enum edge_code look_at(const char *path, struct stat *ret, struct edge_error *err) {
+    return stat(path, ret) == 0 ? EDGE_OK : edge_set_errno(err, errno, "cannot read '%s'", path);
 }
 
 static enum edge_code key_mode_check(const char *path, mode_t mode, struct edge_error *err) {
@@ -110,22 +81,20 @@ static enum edge_code key_mode_check(const char *path, mode_t mode, struct edge_
                     path, (unsigned)mode & 07777);
 }
 
-static bool has_record(const struct device_cert *dc) {
-    return dc->hsm != NULL && slice_starts_with(slice_str(dc->key_path), DEVICE_CERT_RECORD);
-}
-
 /* Name of the record with the key, or NULL. */
 static const char *record_of(const struct device_cert *dc) {
-    return has_record(dc) ? dc->key_path + sizeof(DEVICE_CERT_RECORD) - 1 : NULL;
+    return dc->hsm != NULL && slice_starts_with(slice_str(dc->key_path), DEVICE_CERT_RECORD)
+               ? dc->key_path + sizeof(DEVICE_CERT_RECORD) - 1
+               : NULL;
 }
 
-static enum edge_code key_stamp_take(const struct device_cert *dc, struct stamp *ret,
-                                     mode_t *ret_mode, struct edge_error *err) {
-    if (has_record(dc)) {
-        *ret = (struct stamp){.size = 0};
+static enum edge_code look_at_key(const struct device_cert *dc, struct stat *ret,
+                                  struct edge_error *err) {
+    if (record_of(dc) != NULL) {
+        *ret = (struct stat){.st_size = 0};
         return EDGE_OK;
     }
-    return stamp_take(dc->key_path, ret, ret_mode, err);
+    return look_at(dc->key_path, ret, err);
 }
 
 static enum edge_code read_key_file(const struct device_cert *dc, mode_t mode, struct secret *ret,
@@ -142,13 +111,12 @@ static enum edge_code read_key_file(const struct device_cert *dc, mode_t mode, s
 
 static enum edge_code read_files(const struct device_cert *dc, struct content *c,
                                  struct edge_error *err) {
-    mode_t key_mode = 0;
     const char *record = record_of(dc);
-    enum edge_code code = stamp_take(dc->cert_path, &c->cert_stamp, NULL, err);
-    code = code != EDGE_OK ? code : key_stamp_take(dc, &c->key_stamp, &key_mode, err);
+    enum edge_code code = look_at(dc->cert_path, &c->cert_look, err);
+    code = code != EDGE_OK ? code : look_at_key(dc, &c->key_look, err);
     if (code == EDGE_OK) {
         code = record != NULL ? hsm_record_get(dc->hsm, record, &c->key, err)
-                              : read_key_file(dc, key_mode, &c->key, err);
+                              : read_key_file(dc, c->key_look.st_mode, &c->key, err);
     }
     return code != EDGE_OK ? code : fs_read_path(dc->cert_path, &c->cert, err);
 }
@@ -157,17 +125,17 @@ static enum edge_code read_files(const struct device_cert *dc, struct content *c
 static enum edge_code read_settled(const struct device_cert *dc, struct content *c,
                                    struct edge_error *err) {
     for (int i = 0; i < READ_TRIES; i++) {
-        struct stamp cert;
-        struct stamp key;
+        struct stat cert;
+        struct stat key;
         buf_reset(&c->cert);
         secret_clear(&c->key);
         enum edge_code code = read_files(dc, c, err);
-        code = code != EDGE_OK ? code : stamp_take(dc->cert_path, &cert, NULL, err);
-        code = code != EDGE_OK ? code : key_stamp_take(dc, &key, NULL, err);
+        code = code != EDGE_OK ? code : look_at(dc->cert_path, &cert, err);
+        code = code != EDGE_OK ? code : look_at_key(dc, &key, err);
         if (code != EDGE_OK) {
             return code;
         }
-        if (stamp_eq(&cert, &c->cert_stamp) && stamp_eq(&key, &c->key_stamp)) {
+        if (fs_is_unchanged(&cert, &c->cert_look) && fs_is_unchanged(&key, &c->key_look)) {
             return EDGE_OK;
         }
     }
@@ -192,14 +160,14 @@ static enum edge_code content_check(const struct get_job *job, struct content *c
 
 static void job_run(void *data) {
     struct get_job *job = data;
-    struct stamp cert;
-    struct stamp key;
-    job->code = stamp_take(job->dc->cert_path, &cert, NULL, &job->err);
+    struct stat cert;
+    struct stat key;
+    job->code = look_at(job->dc->cert_path, &cert, &job->err);
     if (job->code == EDGE_OK) {
-        job->code = key_stamp_take(job->dc, &key, NULL, &job->err);
+        job->code = look_at_key(job->dc, &key, &job->err);
     }
-    if (job->code != EDGE_OK ||
-        (job->has_known && stamp_eq(&cert, &job->known_cert) && stamp_eq(&key, &job->known_key))) {
+    if (job->code != EDGE_OK || (job->has_known && fs_is_unchanged(&cert, &job->known_cert) &&
+                                 fs_is_unchanged(&key, &job->known_key))) {
         return;
     }
     struct content *c = content_new();
@@ -291,8 +259,8 @@ enum edge_code device_cert_get(struct device_cert *dc, device_cert_fn *done, voi
     job->dc = dc;
     job->has_known = dc->content != NULL;
     if (job->has_known) {
-        job->known_cert = dc->content->cert_stamp;
-        job->known_key = dc->content->key_stamp;
+        job->known_cert = dc->content->cert_look;
+        job->known_key = dc->content->key_look;
     }
     job->now_wall_s = wall_now_s(dc->wall);
     job->done = done;

@@ -18,13 +18,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#define NS_PER_S 1000000000
 
 static void look_at(const char *path, struct operator_look *l, size_t i) {
     struct stat st;
-    l->files[i].error = 0;
     if (path == NULL) {
         return;
     }
@@ -32,11 +28,7 @@ static void look_at(const char *path, struct operator_look *l, size_t i) {
         l->files[i].error = errno;
         return;
     }
-    l->files[i].device = st.st_dev;
-    l->files[i].inode = st.st_ino;
-    l->files[i].size = (uint64_t)st.st_size;
-    l->files[i].modified_ns = (int64_t)st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
-    l->files[i].changed_ns = (int64_t)st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec;
+    l->files[i].stat = st;
 }
 
 void operator_look(const struct operator_files *f, struct operator_look *ret) {
@@ -48,10 +40,8 @@ void operator_look(const struct operator_files *f, struct operator_look *ret) {
 
 bool operator_look_eq(const struct operator_look *a, const struct operator_look *b) {
     for (size_t i = 0; i < EDGE_ARRAY_LEN(a->files); i++) {
-        if (a->files[i].error != b->files[i].error || a->files[i].device != b->files[i].device ||
-            a->files[i].inode != b->files[i].inode || a->files[i].size != b->files[i].size ||
-            a->files[i].modified_ns != b->files[i].modified_ns ||
-            a->files[i].changed_ns != b->files[i].changed_ns) {
+        if (a->files[i].error != b->files[i].error ||
+            !fs_is_unchanged(&a->files[i].stat, &b->files[i].stat)) {
             return false;
         }
     }

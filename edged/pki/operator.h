@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #define OPERATOR_KEY_PEM_MAX 16384 /* bytes of a key file */
 
@@ -28,8 +29,7 @@ struct operator_files {
 struct operator_look {
     struct {
         int error; /* errno of stat, or 0 */
-        uint64_t device, inode, size;
-        int64_t modified_ns, changed_ns;
+        struct stat stat;
     } files[3];
 };
 

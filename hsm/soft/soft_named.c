@@ -4,6 +4,7 @@
  */
 #include "soft/soft.h"
 
+#include "base/fs.h"
 #include "keypair.h"
 #include "store_named.h"
 
@@ -55,12 +56,6 @@ void soft_named_forget(struct soft *s) {
     s->opened.signer = NULL;
 }
 
-static bool is_same_file(const struct stat *a, const struct stat *b) {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* A key that was opened counts as long as its file is the one that was read. An RSA key is not
  * kept: the library holds its numbers outside of the secure heap. */
 static void keep(struct soft *s, const char *name, const struct stat *file, EVP_PKEY *key,
@@ -99,7 +94,7 @@ enum edge_code soft_named_sign(struct soft *s, const char *name,
     store_named_file(name, file_name);
     const bool is_there = fstatat(s->dirfd, file_name, &file, AT_SYMLINK_NOFOLLOW) == 0;
     if (s->opened.signer != NULL && is_there && strcmp(s->opened.name, name) == 0 &&
-        is_same_file(&file, &s->opened.file)) {
+        fs_is_unchanged(&file, &s->opened.file)) {
         return keypair_sign_by(s->opened.signer, digest, ret_sig, ret_len, err);
     }
     soft_named_forget(s);

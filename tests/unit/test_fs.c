@@ -545,6 +545,26 @@ static void test_out_of_memory(void **state) {
     assert_int_equal(alloc_fail_torture(list_and_read, dir), 8);
 }
 
+static void test_is_unchanged(void **state) {
+    const struct tmpdir *dir = *state;
+    struct stat first, again, other;
+    tmpdir_write(dir, "a", "1", 1, 0600);
+    tmpdir_write(dir, "b", "1", 1, 0600);
+    assert_int_equal(fstatat(dir->fd, "a", &first, 0), 0);
+    assert_int_equal(fstatat(dir->fd, "a", &again, 0), 0);
+    assert_int_equal(fstatat(dir->fd, "b", &other, 0), 0);
+    assert_true(fs_is_unchanged(&first, &again));
+    assert_false(fs_is_unchanged(&first, &other));
+    again.st_size++;
+    assert_false(fs_is_unchanged(&first, &again));
+    again = first;
+    again.st_mtim.tv_nsec++;
+    assert_false(fs_is_unchanged(&first, &again));
+    again = first;
+    again.st_ctim.tv_sec++;
+    assert_false(fs_is_unchanged(&first, &again));
+}
+
 #define IN_TMPDIR(fn) cmocka_unit_test_setup_teardown(fn, tmpdir_setup, tmpdir_teardown)
 
 int main(void) {
@@ -565,6 +585,7 @@ int main(void) {
         IN_TMPDIR(test_remove),
         IN_TMPDIR(test_set_aside),
         IN_TMPDIR(test_list),
+        IN_TMPDIR(test_is_unchanged),
         IN_TMPDIR(test_dir_open),
         IN_TMPDIR(test_dir_open_relative),
         IN_TMPDIR(test_dir_open_faults),
