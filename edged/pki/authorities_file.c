@@ -267,10 +267,8 @@ enum edge_code authorities_save(const char *dir, const struct authorities *a,
     enum edge_code code = authorities_encode(a, &text, err);
     code = code != EDGE_OK ? code : checked_save(dir, AUTHORITIES_FILE, buf_slice(&text), err);
     if (code == EDGE_OK) {
-        enum edge_code copied =
-            checked_save(dir, AUTHORITIES_FILE_COPY, buf_slice(&text), &(struct edge_error){0});
-        (void)
-            copied; /* the next one replaces it; until then it is older, which is what it is for */
+        /* The next one replaces it; until then it is older, which is what it is for. */
+        (void)!checked_save(dir, AUTHORITIES_FILE_COPY, buf_slice(&text), NULL);
     }
     return code;
 }

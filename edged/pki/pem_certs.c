@@ -3,12 +3,12 @@
 
 #include "base/mac.h"
 #include "base/x509_pem.h"
+#include "pki/pem.h"
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <string.h>
@@ -19,16 +19,14 @@ static void cleanup_bio(BIO **bio) {
 #define BIO_CLEANUP EDGE_CLEANUP(cleanup_bio)
 
 enum edge_code pem_certs_append(X509 *cert, struct buf *out, struct edge_error *err) {
-    char *text = NULL;
-    BIO *bio BIO_CLEANUP = BIO_new(BIO_s_mem());
-    if (bio == NULL || PEM_write_bio_X509(bio, cert) != 1) {
-        return x509_no_memory(err);
-    }
-    long len = BIO_get_mem_data(bio, &text);
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
     if (len <= 0) {
         return x509_no_memory(err);
     }
-    return buf_append(out, text, (size_t)len, err);
+    enum edge_code code = pem_append(slice_make(der, (size_t)len), "CERTIFICATE", out, err);
+    OPENSSL_free(der);
+    return code;
 }
 
 static bool name_text(const X509_NAME *name, char *out, size_t size) {
