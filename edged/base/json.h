@@ -96,6 +96,8 @@ void json_array_close(struct json_writer *w);
 void json_add_str(struct json_writer *w, const char *name,
                   struct slice value); /* invalid UTF-8: U+FFFD */
 void json_add_cstr(struct json_writer *w, const char *name, const char *value);
+void json_add_cstr_or_null(struct json_writer *w, const char *name,
+                           const char *value); /* null for NULL and "" */
 void json_add_i64(struct json_writer *w, const char *name, int64_t value);
 void json_add_bool(struct json_writer *w, const char *name, bool value);
 void json_add_null(struct json_writer *w, const char *name);

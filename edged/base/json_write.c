@@ -134,6 +134,14 @@ void json_add_cstr(struct json_writer *w, const char *name, const char *value) {
     json_add_str(w, name, slice_str(value));
 }
 
+void json_add_cstr_or_null(struct json_writer *w, const char *name, const char *value) {
+    if (value != NULL && value[0] != '\0') {
+        json_add_cstr(w, name, value);
+    } else {
+        json_add_null(w, name);
+    }
+}
+
 void json_add_i64(struct json_writer *w, const char *name, int64_t value) {
     char text[24];
     (void)snprintf(text, sizeof(text), "%lld", (long long)value);

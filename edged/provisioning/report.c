@@ -13,14 +13,6 @@
 
 #define DAY_S 86400
 
-static void add_text(struct json_writer *w, const char *name, const char *text) {
-    if (text != NULL && text[0] != '\0') {
-        json_add_cstr(w, name, text);
-    } else {
-        json_add_null(w, name);
-    }
-}
-
 static void add_time(struct json_writer *w, const char *name, int64_t wall_s) {
     char text[CLOCK_RFC3339_LEN];
     if (wall_s == 0) {
@@ -61,8 +53,9 @@ static void add_identity(struct json_writer *w, const struct report *r) {
 static void add_provisioning(struct json_writer *w, const struct report *r) {
     json_object_open(w, "provisioning");
     json_add_cstr(w, "mode", config_provisioning_mode(&r->config->provisioning));
-    add_text(w, "state", r->running ? provisioning_state_name(r->status->state) : NULL);
-    add_text(w, "registrationId", r->status->registration_id);
+    json_add_cstr_or_null(w, "state",
+                          r->running ? provisioning_state_name(r->status->state) : NULL);
+    json_add_cstr_or_null(w, "registrationId", r->status->registration_id);
     json_add_bool(w, "dynamicReprovisioning", r->config->provisioning.dynamic_reprovisioning);
     json_add_bool(w, "moduleKeysOfPredecessor", r->status->legacy_root != 0);
     json_object_close(w);
@@ -71,7 +64,7 @@ static void add_provisioning(struct json_writer *w, const struct report *r) {
 static void add_contact(struct json_writer *w, const struct provisioning_status *st) {
     json_object_open(w, "contact");
     add_time(w, "next", st->next_try_wall_s);
-    add_text(w, "why", st->next_why);
+    json_add_cstr_or_null(w, "why", st->next_why);
     add_time(w, "last", st->last_contact_wall_s);
     add_time(w, "lastSuccess", st->last_ok_wall_s);
     json_object_close(w);
@@ -101,8 +94,8 @@ static void add_key_in_config(struct json_writer *w, const struct report *r) {
 static void add_state(struct json_writer *w, const char *name, const char *state,
                       const char *text) {
     json_object_open(w, name);
-    add_text(w, "state", state);
-    add_text(w, "text", text);
+    json_add_cstr_or_null(w, "state", state);
+    json_add_cstr_or_null(w, "text", text);
     json_object_close(w);
 }
 
@@ -114,9 +107,9 @@ static int64_t days_left(int64_t now_wall_s, int64_t not_after_wall_s) {
 
 static void add_cert(struct json_writer *w, const struct report_cert *c, int64_t now_wall_s) {
     json_object_open(w, NULL);
-    add_text(w, "name", c->name);
-    add_text(w, "source", c->source);
-    add_text(w, "subject", c->subject);
+    json_add_cstr_or_null(w, "name", c->name);
+    json_add_cstr_or_null(w, "source", c->source);
+    json_add_cstr_or_null(w, "subject", c->subject);
     add_time(w, "notBefore", c->not_before_wall_s);
     add_time(w, "notAfter", c->not_after_wall_s);
     json_add_i64(w, "daysLeft", days_left(now_wall_s, c->not_after_wall_s));
@@ -134,7 +127,7 @@ static void add_certs(struct json_writer *w, const struct report *r) {
         }
         json_array_close(w);
     }
-    add_text(w, "certificatesNote", r->cert_note);
+    json_add_cstr_or_null(w, "certificatesNote", r->cert_note);
 }
 
 /* The store is bound to something else than the configuration wants, and can be bound anew. */
@@ -150,7 +143,7 @@ enum edge_code report_encode(const struct report *r, struct buf *out, struct edg
     json_object_open(&w, NULL);
     json_add_bool(&w, "running", r->running);
     json_add_cstr(&w, "version", EDGE_VERSION);
-    add_text(&w, "note", r->note);
+    json_add_cstr_or_null(&w, "note", r->note);
     add_time(&w, "now", r->now_wall_s);
     add_identity(&w, r);
     add_provisioning(&w, r);
@@ -158,8 +151,8 @@ enum edge_code report_encode(const struct report *r, struct buf *out, struct edg
     add_error(&w, r->status);
     json_object_open(&w, "keyStore");
     json_add_cstr(&w, "backend", key_place(r));
-    add_text(&w, "state", r->key_store_state);
-    add_text(&w, "text", r->key_store_text);
+    json_add_cstr_or_null(&w, "state", r->key_store_state);
+    json_add_cstr_or_null(&w, "text", r->key_store_text);
     json_object_close(&w);
     add_state(&w, "clock", r->clock_state, r->clock_text);
     add_certs(&w, r);

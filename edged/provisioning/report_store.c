@@ -18,14 +18,6 @@ struct report_store report_store_of(const struct hsm_store_info *info) {
                                  .has_planned = info->planned};
 }
 
-static void add_text(struct json_writer *w, const char *name, const char *text) {
-    if (text != NULL && text[0] != '\0') {
-        json_add_cstr(w, name, text);
-    } else {
-        json_add_null(w, name);
-    }
-}
-
 void report_store_add_pcrs(struct json_writer *w, const char *name, uint32_t pcrs) {
     json_array_open(w, name);
     for (unsigned i = 0; i < 32; i++) {
@@ -42,8 +34,8 @@ void report_store_add(struct json_writer *w, const char *name, const struct repo
         return;
     }
     json_object_open(w, name);
-    add_text(w, "state", s->state);
-    add_text(w, "text", s->text);
+    json_add_cstr_or_null(w, "state", s->state);
+    json_add_cstr_or_null(w, "text", s->text);
     report_store_add_pcrs(w, "pcrs", s->pcrs);
     json_add_bool(w, "hasPlanned", s->has_planned);
     json_object_close(w);

@@ -29,6 +29,9 @@ static void test_every_kind(void **state) {
     json_add_bool(&w, "t", true);
     json_add_bool(&w, "f", false);
     json_add_null(&w, "n");
+    json_add_cstr_or_null(&w, "e", "");
+    json_add_cstr_or_null(&w, "d", NULL);
+    json_add_cstr_or_null(&w, "o", "p");
     json_add_b64(&w, "b", "\xff\xfe", 2);
     json_array_open(&w, "l");
     json_add_i64(&w, NULL, 1);
@@ -42,7 +45,7 @@ static void test_every_kind(void **state) {
     assert_string_equal(
         buf_cstr(&out),
         "{\"s\":\"text\",\"c\":\"more\",\"none\":\"\",\"i\":-9223372036854775808,\"t\":true,"
-        "\"f\":false,\"n\":null,\"b\":\"//4=\",\"l\":[1,[],{}]}");
+        "\"f\":false,\"n\":null,\"e\":null,\"d\":null,\"o\":\"p\",\"b\":\"//4=\",\"l\":[1,[],{}]}");
     buf_clear(&out);
 }
 
