@@ -81,14 +81,13 @@ static void on_issued(void *data, enum edge_code code, const struct pki_issued *
 }
 
 /* Nothing can be said of an expiration, and nothing issued, while the time is not known. */
-static bool require_clock(struct http_exchange *x, const char *failed, int64_t *ret_now_wall_s) {
+static bool require_clock(struct http_exchange *x, const char *failed, struct wall_time *ret_now) {
     const struct api *api = api_of(x);
-    const struct wall_time now = wall_get_time(api->wall);
     struct edge_error err;
     char text[WALL_TEXT_LEN];
 
-    if (now.is_usable) {
-        *ret_now_wall_s = now.now_s;
+    *ret_now = wall_get_time(api->wall);
+    if (ret_now->is_usable) {
         return true;
     }
     wall_describe(api->wall, text, sizeof(text));
@@ -141,7 +140,7 @@ void workload_server_cert(struct http_exchange *x) {
     struct pki_server_request req = {.module_id = http_exchange_param(x, 0)};
     struct edge_error err;
     struct op op = OP_NONE;
-    int64_t expiration_wall_s, now_wall_s;
+    int64_t expiration_wall_s;
 
     enum edge_code code = parse_object(x, &root, &err);
     if (code == EDGE_OK) {
@@ -151,10 +150,10 @@ void workload_server_cert(struct http_exchange *x) {
         api_error_malformed(x, &err);
         return;
     }
-    if (!require_clock(x, SERVER_FAILED, &now_wall_s)) {
+    if (!require_clock(x, SERVER_FAILED, &req.now)) {
         return;
     }
-    if (validity_until(now_wall_s, expiration_wall_s, &req.validity_s, &err) != EDGE_OK) {
+    if (validity_until(req.now.now_s, expiration_wall_s, &req.validity_s, &err) != EDGE_OK) {
         api_error_malformed(x, &err);
         return;
     }
@@ -186,12 +185,13 @@ static struct slice without_port(struct slice hub) {
     return hub;
 }
 
-static void issue_identity(struct http_exchange *x, int64_t validity_s) {
+static void issue_identity(struct http_exchange *x, struct wall_time now, int64_t validity_s) {
     const struct provisioning_result *id =
         &provisioning_get_status(api_of(x)->provisioning)->result;
     const struct pki_identity_request req = {.module_id = http_exchange_param(x, 0),
                                              .hub = without_port(slice_str(id->hub)),
                                              .device_id = slice_str(id->device_id),
+                                             .now = now,
                                              .validity_s = validity_s};
     struct edge_error err;
     struct op op = OP_NONE;
@@ -207,7 +207,8 @@ void workload_identity_cert(struct http_exchange *x) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     struct edge_error err;
     bool has_expiration = false;
-    int64_t expiration_wall_s = 0, now_wall_s, validity_s = PKI_IDENTITY_MAX_S;
+    struct wall_time now;
+    int64_t expiration_wall_s = 0, validity_s = PKI_IDENTITY_MAX_S;
 
     enum edge_code code = parse_object(x, &root, &err);
     if (code == EDGE_OK) {
@@ -217,15 +218,15 @@ void workload_identity_cert(struct http_exchange *x) {
         api_error_malformed(x, &err);
         return;
     }
-    if (!require_clock(x, IDENTITY_FAILED, &now_wall_s) || !api_require_identity(x)) {
+    if (!require_clock(x, IDENTITY_FAILED, &now) || !api_require_identity(x)) {
         return;
     }
     if (has_expiration &&
-        validity_until(now_wall_s, expiration_wall_s, &validity_s, &err) != EDGE_OK) {
+        validity_until(now.now_s, expiration_wall_s, &validity_s, &err) != EDGE_OK) {
         api_error_malformed(x, &err);
         return;
     }
-    issue_identity(x, validity_s);
+    issue_identity(x, now, validity_s);
 }
 
 /* --- Trust bundles --- */

@@ -46,11 +46,9 @@ struct pki_report {
     uint64_t pause_ms;
 };
 
-struct keeper_time pki_time(const struct pki *p);
-
 /* Worker thread, at the end of a job: the status if it is another one than at the last report, so
  * that the usual request does not pay for it. */
-void pki_report_take(struct pki *p, const struct keeper_time *now, struct pki_report *ret);
+void pki_report_take(struct pki *p, const struct wall_time *now, struct pki_report *ret);
 
 /* Loop thread: a job has ended. report NULL: it has not run. The job is still there. */
 void pki_job_ended(struct pki *p, const struct pki_report *report);

@@ -228,7 +228,7 @@ static void note_refused(struct keeper *k, const struct edge_error *why) {
 
 /* Reads the files when they have changed, and after a refusal now and then, as it may have been for
  * something that is elsewhere: an imported key, the time. */
-static enum edge_code look_at_files(struct keeper *k, const struct keeper_time *now,
+static enum edge_code look_at_files(struct keeper *k, const struct wall_time *now,
                                     struct edge_error *err) {
     struct operator_look look;
     struct operator_ca ca = {.ends_wall_s = 0};
@@ -245,8 +245,8 @@ static enum edge_code look_at_files(struct keeper *k, const struct keeper_time *
     if (!is_new && !k->files_refused) {
         return EDGE_OK;
     }
-    enum edge_code code = operator_read(&k->config.files, k->config.hsm, now->wall_s, &ca, &why);
-    code = code != EDGE_OK ? code : adopt(k, &ca, now->wall_s, &why);
+    enum edge_code code = operator_read(&k->config.files, k->config.hsm, now->now_s, &ca, &why);
+    code = code != EDGE_OK ? code : adopt(k, &ca, now->now_s, &why);
     operator_ca_clear(&ca);
     k->files_read = true;
     k->files_refused = code != EDGE_OK;
@@ -369,8 +369,7 @@ static enum edge_code renew(struct keeper *k, int64_t now_wall_s, struct edge_er
     return is_needed ? edge_set(err, code, "%s", edge_error_text(&why)) : EDGE_OK;
 }
 
-static enum edge_code look(struct keeper *k, const struct keeper_time *now,
-                           struct edge_error *err) {
+static enum edge_code look(struct keeper *k, const struct wall_time *now, struct edge_error *err) {
     struct edge_error files = {0};
     k->is_usable = k->is_usable && now->is_usable;
     enum edge_code code = load(k, err);
@@ -387,7 +386,7 @@ static enum edge_code look(struct keeper *k, const struct keeper_time *now,
         return code;
     }
     sweep(k);
-    code = renew(k, now->wall_s, err);
+    code = renew(k, now->now_s, err);
     if (code == EDGE_OK) {
         code = find_keys(k, err);
     } else if (files_code != EDGE_OK) {
@@ -406,15 +405,14 @@ static void note_days_left(struct keeper *k, int64_t now_wall_s) {
     k->days_left = days;
 }
 
-enum edge_code keeper_look(struct keeper *k, const struct keeper_time *now,
-                           struct edge_error *err) {
+enum edge_code keeper_look(struct keeper *k, const struct wall_time *now, struct edge_error *err) {
     struct edge_error why = {0};
     bool was_usable = k->is_usable;
     k->serial += k->is_trusted != now->is_trusted ? 1 : 0;
     k->is_trusted = now->is_trusted;
     enum edge_code code = look(k, now, &why);
     if (code == EDGE_OK) {
-        note_days_left(k, now->wall_s);
+        note_days_left(k, now->now_s);
         k->serial += was_usable && k->note_look[0] == '\0' ? 0 : 1;
         k->note_look[0] = '\0';
         return EDGE_OK;
@@ -424,9 +422,9 @@ enum edge_code keeper_look(struct keeper *k, const struct keeper_time *now,
     return edge_set(err, code, "%s", edge_error_text(&why));
 }
 
-enum edge_code keeper_issuer(struct keeper *k, const struct keeper_time *now,
+enum edge_code keeper_issuer(struct keeper *k, const struct wall_time *now,
                              struct leaf_issuer **ret, struct edge_error *err) {
-    int64_t age = now->wall_s - k->issuer_wall_s;
+    int64_t age = now->now_s - k->issuer_wall_s;
     if (k->issuer != NULL && age >= 0 && age < ISSUER_REFRESH_S) {
         *ret = k->issuer;
         return EDGE_OK;
@@ -434,7 +432,7 @@ enum edge_code keeper_issuer(struct keeper *k, const struct keeper_time *now,
     struct buf chain EDGE_CLEANUP(buf_clear) = {0};
     struct leaf_issuer *made = NULL;
     buf_init(&chain, X509_PEM_MAX);
-    enum edge_code code = bundle_write_chain(&k->present, now->wall_s, &chain, err);
+    enum edge_code code = bundle_write_chain(&k->present, now->now_s, &chain, err);
     code = code != EDGE_OK ? code
                            : leaf_issuer_new(buf_slice(&chain), k->config.hsm,
                                              k->present.workload.key, &made, err);
@@ -443,12 +441,12 @@ enum edge_code keeper_issuer(struct keeper *k, const struct keeper_time *now,
     }
     leaf_issuer_free(k->issuer);
     k->issuer = made;
-    k->issuer_wall_s = now->wall_s;
+    k->issuer_wall_s = now->now_s;
     *ret = made;
     return EDGE_OK;
 }
 
-enum edge_code keeper_bundle(struct keeper *k, const struct keeper_time *now, struct buf *out,
+enum edge_code keeper_bundle(struct keeper *k, const struct wall_time *now, struct buf *out,
                              struct edge_error *err) {
     struct edge_error why = {0};
     enum edge_code looked = keeper_look(k, now, &why);
@@ -457,7 +455,7 @@ enum edge_code keeper_bundle(struct keeper *k, const struct keeper_time *now, st
         return edge_set(err, looked, "%s", edge_error_text(&why));
     }
     enum edge_code code =
-        bundle_write(&k->present, now->is_usable ? now->wall_s : BUNDLE_TIME_UNKNOWN, out, err);
+        bundle_write(&k->present, now->is_usable ? now->now_s : BUNDLE_TIME_UNKNOWN, out, err);
     if (code != EDGE_NOT_FOUND) {
         return code;
     }
@@ -491,8 +489,8 @@ bool keeper_is_ready(const struct keeper *k) {
     return k->is_usable && k->is_trusted && (has_operator(k) || k->present.predecessor_done);
 }
 
-uint64_t keeper_pause_ms(const struct keeper *k, const struct keeper_time *now) {
-    const struct renew_facts f = facts_of(k, now->wall_s);
+uint64_t keeper_pause_ms(const struct keeper *k, const struct wall_time *now) {
+    const struct renew_facts f = facts_of(k, now->now_s);
     if (!k->is_usable || k->renew_retry_ms != 0 || k->files_refused) {
         return (uint64_t)RENEW_RETRY_S * 1000;
     }

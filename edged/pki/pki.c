@@ -18,12 +18,6 @@
 
 static void look(void *data);
 
-struct keeper_time pki_time(const struct pki *p) {
-    const struct wall_time t = wall_get_time(p->deps.wall);
-    return (struct keeper_time){
-        .wall_s = t.now_s, .is_usable = t.is_usable, .is_trusted = t.is_trusted};
-}
-
 static enum edge_code new_parts(struct pki *p, struct edge_error *err) {
     const struct edge_config *c = p->deps.config;
     const struct keeper_config config = {
@@ -68,7 +62,7 @@ void pki_free(struct pki *p) {
     }
 }
 
-void pki_report_take(struct pki *p, const struct keeper_time *now, struct pki_report *ret) {
+void pki_report_take(struct pki *p, const struct wall_time *now, struct pki_report *ret) {
     uint32_t serial = keeper_serial(p->keeper);
     ret->is_new = serial != p->reported;
     if (ret->is_new) {
@@ -125,7 +119,7 @@ void pki_job_ended(struct pki *p, const struct pki_report *report) {
 struct look_job {
     struct pki *p;
     struct keeper *keeper;
-    struct keeper_time now;
+    struct wall_time now;
     bool doubts;
     struct pki_report report;
     uint64_t pause_ms;
@@ -166,7 +160,7 @@ static enum edge_code submit_look(struct pki *p, struct edge_error *err) {
     }
     job->p = p;
     job->keeper = p->keeper;
-    job->now = pki_time(p);
+    job->now = wall_get_time(p->deps.wall);
     job->doubts = p->has_doubts;
     const struct worker_job work = {.run = look_run, .done = look_done, .data = job};
     enum edge_code code = worker_submit(p->deps.worker, &work, NULL, err);

@@ -74,6 +74,7 @@ void pki_free(struct pki *p);
 struct pki_server_request {
     struct slice common_name; /* DNS name or IP address */
     struct slice module_id;
+    struct wall_time now; /* from which on it is valid: wall_get_time */
     int64_t validity_s;
 };
 
@@ -81,6 +82,7 @@ struct pki_identity_request {
     struct slice module_id; /* with '$' */
     struct slice hub;       /* full host name */
     struct slice device_id;
+    struct wall_time now;
     int64_t validity_s;
 };
 
@@ -96,8 +98,8 @@ typedef void pki_issued_fn(void *data, enum edge_code code, const struct pki_iss
                            const struct edge_error *err);
 
 /* ret_op (may be NULL) can be cancelled with op_cancel(loop_ops(loop), op). Errors, at once:
- * INVALID for names that cannot stand in a certificate and lives below one second, RETRY while the
- * clock is not usable, BUSY (also for one module alone), NOMEM, CANCELED after pki_stop. By the
+ * INVALID for names that cannot stand in a certificate and lives below one second, RETRY when that
+ * time is not usable, BUSY (also for one module alone), NOMEM, CANCELED after pki_stop. By the
  * completion: RETRY (clock), HSM (the key store does not open; the text names the mend), CONFIG
  * (the operator's files cannot be used and there is nothing older that can), IO, NOMEM, CANCELED,
  * TIMEOUT. */

@@ -22,7 +22,7 @@ struct waiter {
 struct pki_bundle_job {
     struct pki *p;
     struct keeper *keeper;
-    struct keeper_time now;
+    struct wall_time now;
     struct list waiters;
     size_t waiter_cnt;
     struct buf pem;
@@ -78,7 +78,7 @@ static enum edge_code job_start(struct pki *p, struct edge_error *err) {
     }
     job->p = p;
     job->keeper = p->keeper;
-    job->now = pki_time(p);
+    job->now = wall_get_time(p->deps.wall);
     list_init(&job->waiters);
     buf_init(&job->pem, PKI_BUNDLE_MAX + ROOTS_MAX);
     const struct worker_job work = {

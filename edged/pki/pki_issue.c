@@ -16,6 +16,7 @@ struct issue_wish {
     struct slice common_name;    /* of a server */
     struct slice module_id;      /* of both */
     struct slice hub, device_id; /* of an identity */
+    struct wall_time now;
     int64_t validity_s;
 };
 
@@ -23,7 +24,7 @@ struct issue_job {
     struct list node;
     struct pki *p;
     struct keeper *keeper;
-    struct keeper_time now;
+    struct wall_time now;
     bool is_identity;
     char common_name[NAMES_COMMON_NAME_MAX + 1];
     char module_id[NAMES_ID_MAX + 1];
@@ -53,13 +54,13 @@ static enum edge_code make_leaf(struct issue_job *job, struct leaf_issuer *issue
         const struct leaf_identity_request r = {.module_id = slice_str(job->module_id),
                                                 .hub = slice_str(job->hub),
                                                 .device_id = slice_str(job->device_id),
-                                                .now_wall_s = job->now.wall_s,
+                                                .now_wall_s = job->now.now_s,
                                                 .not_after_wall_s = job->not_after_wall_s};
         return leaf_identity(issuer, &r, job->type, &job->key, &job->leaf, &job->err);
     }
     const struct leaf_server_request r = {.common_name = slice_str(job->common_name),
                                           .module_id = slice_str(job->module_id),
-                                          .now_wall_s = job->now.wall_s,
+                                          .now_wall_s = job->now.now_s,
                                           .not_after_wall_s = job->not_after_wall_s};
     return leaf_server(issuer, &r, job->type, &job->key, &job->leaf, &job->err);
 }
@@ -137,13 +138,12 @@ static enum edge_code check_room(const struct pki *p, struct slice module_id,
                : edge_set(err, EDGE_BUSY, "too many certificates of this module are being made");
 }
 
-static enum edge_code job_new(struct pki *p, pki_issued_fn *done, void *data,
-                              struct issue_job **ret, struct edge_error *err) {
+static enum edge_code job_new(struct pki *p, const struct wall_time *now, pki_issued_fn *done,
+                              void *data, struct issue_job **ret, struct edge_error *err) {
     if (p->is_stopping) {
         return edge_set(err, EDGE_CANCELED, "the daemon is stopping");
     }
-    const struct keeper_time now = pki_time(p);
-    if (!now.is_usable) {
+    if (!now->is_usable) {
         char text[WALL_TEXT_LEN];
         wall_describe(p->deps.wall, text, sizeof(text));
         return edge_set(err, EDGE_RETRY, "no certificate is made: %s", text);
@@ -155,7 +155,7 @@ static enum edge_code job_new(struct pki *p, pki_issued_fn *done, void *data,
     list_init(&job->node);
     job->p = p;
     job->keeper = p->keeper;
-    job->now = now;
+    job->now = *now;
     job->done = done;
     job->data = data;
     *ret = job;
@@ -198,7 +198,7 @@ static enum edge_code keep(const struct issue_wish *w, struct issue_job *job,
                            struct edge_error *err) {
     const int64_t max_s = w->is_identity ? PKI_IDENTITY_MAX_S : PKI_SERVER_MAX_S;
     job->is_identity = w->is_identity;
-    job->not_after_wall_s = job->now.wall_s + (w->validity_s < max_s ? w->validity_s : max_s);
+    job->not_after_wall_s = job->now.now_s + (w->validity_s < max_s ? w->validity_s : max_s);
     return slice_to_array(w->common_name, job->common_name, sizeof(job->common_name)) &&
                    slice_to_array(w->module_id, job->module_id, sizeof(job->module_id)) &&
                    slice_to_array(w->hub, job->hub, sizeof(job->hub)) &&
@@ -213,7 +213,7 @@ static enum edge_code issue(struct pki *p, const struct issue_wish *w, pki_issue
     struct issue_job *job = NULL;
     enum edge_code code = check(w, err);
     code = code != EDGE_OK ? code : check_room(p, w->module_id, err);
-    code = code != EDGE_OK ? code : job_new(p, done, data, &job, err);
+    code = code != EDGE_OK ? code : job_new(p, &w->now, done, data, &job, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -230,6 +230,7 @@ enum edge_code pki_issue_server(struct pki *p, const struct pki_server_request *
                                 struct edge_error *err) {
     const struct issue_wish w = {.common_name = req->common_name,
                                  .module_id = req->module_id,
+                                 .now = req->now,
                                  .validity_s = req->validity_s};
     return issue(p, &w, done, data, ret_op, err);
 }
@@ -241,6 +242,7 @@ enum edge_code pki_issue_identity(struct pki *p, const struct pki_identity_reque
                                  .module_id = req->module_id,
                                  .hub = req->hub,
                                  .device_id = req->device_id,
+                                 .now = req->now,
                                  .validity_s = req->validity_s};
     return issue(p, &w, done, data, ret_op, err);
 }

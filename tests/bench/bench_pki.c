@@ -215,6 +215,7 @@ static void issued(void *data, enum edge_code code, const struct pki_issued *cer
 static void ask_again(struct asking *a) {
     const struct pki_server_request r = {.common_name = SLICE_LIT("gateway.local"),
                                          .module_id = SLICE_LIT("$edgeHub"),
+                                         .now = wall_get_time(NULL),
                                          .validity_s = 86400};
     struct edge_error err;
     if (clock_mono_us() < a->until_us) {

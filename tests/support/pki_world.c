@@ -99,6 +99,7 @@ enum edge_code pki_world_ask(struct pki_world *w, const char *name, int64_t vali
                              struct pki_answer *a, struct op *op, struct edge_error *err) {
     const struct pki_server_request r = {.common_name = slice_str(name),
                                          .module_id = slice_str("$edgeHub"),
+                                         .now = wall_get_time(w->wall),
                                          .validity_s = validity_s};
     return pki_issue_server(w->pki, &r, pki_answer_issued, a, op, err);
 }

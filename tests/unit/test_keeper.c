@@ -49,7 +49,7 @@ struct world {
     struct operator_files files;
     char paths[3][PATH_MAX];
     int64_t life_s;
-    struct keeper_time now;
+    struct wall_time now;
     struct buf leaf;   /* chain of the last leaf */
     struct buf bundle; /* the last one */
 };
@@ -74,7 +74,7 @@ static int setup(void **state) {
     w->dir = tmpdir_new();
     w->hsm = fake_hsm_new();
     w->life_s = LIFE_S;
-    w->now = (struct keeper_time){.wall_s = NOW, .is_usable = true, .is_trusted = true};
+    w->now = (struct wall_time){.now_s = NOW, .is_usable = true, .is_trusted = true};
     buf_init(&w->leaf, PEM_MAX);
     buf_init(&w->bundle, PEM_MAX);
     fake_clock_install(NOW);
@@ -102,8 +102,8 @@ static enum edge_code try_issue(struct world *w, struct edge_error *err) {
     struct leaf leaf = {.not_after_wall_s = 0};
     const struct leaf_server_request r = {.common_name = slice_str("gateway"),
                                           .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.wall_s,
-                                          .not_after_wall_s = w->now.wall_s + 90 * DAY};
+                                          .now_wall_s = w->now.now_s,
+                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
     enum edge_code code = keeper_look(w->keeper, &w->now, err);
     code = code != EDGE_OK ? code : keeper_issuer(w->keeper, &w->now, &issuer, err);
     code = code != EDGE_OK ? code : leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, err);
@@ -136,7 +136,7 @@ static void fetch(struct world *w) {
 }
 
 static int verify(struct world *w) {
-    return ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.wall_s);
+    return ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.now_s);
 }
 
 static size_t key_cnt(struct world *w) {
@@ -153,7 +153,7 @@ static struct pki_status status_of(struct world *w) {
 }
 
 static void pass(struct world *w, int64_t s) {
-    w->now.wall_s += s;
+    w->now.now_s += s;
     fake_clock_advance_ms((uint64_t)s * 1000);
 }
 
@@ -206,7 +206,7 @@ static void test_device_and_workload_are_renewed(void **state) {
     assert_true(after.items[2].not_after_wall_s > before.items[2].not_after_wall_s);
     /* New chain with the old bundle, old chain with the old bundle. */
     assert_int_equal(verify(w), X509_V_OK);
-    assert_int_equal(ca_cert_verify(buf_slice(&old), buf_slice(&w->bundle), w->now.wall_s),
+    assert_int_equal(ca_cert_verify(buf_slice(&old), buf_slice(&w->bundle), w->now.now_s),
                      X509_V_OK);
     assert_int_equal(key_cnt(w), 3);
     buf_clear(&old);
@@ -234,14 +234,14 @@ static void test_owner_is_renewed_with_overlap(void **state) {
 
 static void test_clock_wrong_when_made(void **state) {
     struct world *w = *state;
-    w->now.wall_s = NOW + 3 * 365 * DAY;
+    w->now.now_s = NOW + 3 * 365 * DAY;
     issue(w);
-    w->now.wall_s = NOW;
+    w->now.now_s = NOW;
     issue(w);
     fetch(w);
     assert_int_equal(verify(w), X509_V_OK);
     /* Behind: what was made then has ended by now. */
-    w->now.wall_s = NOW + 200 * DAY;
+    w->now.now_s = NOW + 200 * DAY;
     issue(w);
     assert_int_equal(verify(w), X509_V_OK);
 }
@@ -257,10 +257,10 @@ static void test_clock_not_usable(void **state) {
     w->now.is_usable = true;
     issue(w);
     w->now.is_usable = false;
-    w->now.wall_s = 0;
+    w->now.now_s = 0;
     restart(w);
     fetch(w);
-    w->now.wall_s = NOW;
+    w->now.now_s = NOW;
     assert_int_equal(verify(w), X509_V_OK);
 }
 
@@ -423,8 +423,8 @@ static int64_t sim_offset(uint32_t *seed, bool *ret_usable) {
 /* By either clock the bundle is not older than the overlap. While the device's clock is far off,
  * clients that follow the true time cannot be pleased. */
 static bool sim_is_served(const struct world *w, const struct client *c, int64_t true_s) {
-    int64_t age = w->now.wall_s - c->fetched_clock_s;
-    bool is_right = w->now.wall_s == true_s && c->fetched_clock_s == c->fetched_true_s;
+    int64_t age = w->now.now_s - c->fetched_clock_s;
+    bool is_right = w->now.now_s == true_s && c->fetched_clock_s == c->fetched_true_s;
     return (is_right && true_s - c->fetched_true_s < RENEW_OWNER_OVERLAP_S - 2 * DAY) ||
            (age >= 0 && age < RENEW_OWNER_OVERLAP_S - 2 * DAY);
 }
@@ -433,10 +433,10 @@ static void sim_check(struct world *w, const struct client *c, int64_t true_s) {
     if (!sim_is_served(w, c, true_s)) {
         return;
     }
-    int result = ca_cert_verify(buf_slice(&w->leaf), buf_slice(&c->bundle), w->now.wall_s);
+    int result = ca_cert_verify(buf_slice(&w->leaf), buf_slice(&c->bundle), w->now.now_s);
     if (result != X509_V_OK) {
         print_message("true day %lld, clock day %lld, bundle of day %lld, clock day %lld: %s\n",
-                      (long long)((true_s - NOW) / DAY), (long long)((w->now.wall_s - NOW) / DAY),
+                      (long long)((true_s - NOW) / DAY), (long long)((w->now.now_s - NOW) / DAY),
                       (long long)((c->fetched_true_s - NOW) / DAY),
                       (long long)((c->fetched_clock_s - NOW) / DAY),
                       X509_verify_cert_error_string(result));
@@ -461,7 +461,7 @@ static void sim_fetch(struct world *w, struct client *c, int64_t true_s) {
     buf_init(&c->bundle, PEM_MAX);
     assert_int_equal(buf_append_slice(&c->bundle, buf_slice(&w->bundle), NULL), EDGE_OK);
     c->fetched_true_s = true_s;
-    c->fetched_clock_s = w->now.wall_s;
+    c->fetched_clock_s = w->now.now_s;
     assert_true(w->bundle.len < 16384);
 }
 
@@ -479,7 +479,7 @@ static void simulate(struct world *w, uint32_t seed, bool jumps) {
             offset = sim_offset(&seed, &w->now.is_usable);
             left = 1 + sim_random(&seed) % 4;
         }
-        w->now.wall_s = true_s + offset;
+        w->now.now_s = true_s + offset;
         if (sim_random(&seed) % 10 == 0) {
             restart(w);
         }

@@ -58,7 +58,7 @@ struct world {
     char keys[PATH_MAX];
     struct hsm *hsm;
     struct keeper *keeper;
-    struct keeper_time now;
+    struct wall_time now;
     struct buf leaf, bundle;
 };
 
@@ -71,7 +71,7 @@ static void open_at(struct world *w, struct tmpdir *dir, int64_t now_wall_s) {
     const struct keeper_config config = {
         .hsm = w->hsm, .state_dir = dir->path, .homedir = "/nowhere", .life_s = 90 * DAY};
     assert_int_equal(keeper_new(&config, &w->keeper, NULL), EDGE_OK);
-    w->now = (struct keeper_time){.wall_s = now_wall_s, .is_usable = true, .is_trusted = true};
+    w->now = (struct wall_time){.now_s = now_wall_s, .is_usable = true, .is_trusted = true};
     buf_init(&w->leaf, CA_CERTS_PEM_MAX);
     buf_init(&w->bundle, CA_CERTS_PEM_MAX);
 }
@@ -89,8 +89,8 @@ static void issue(struct world *w) {
     struct leaf leaf = {.not_after_wall_s = 0};
     const struct leaf_server_request r = {.common_name = slice_str("gateway"),
                                           .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.wall_s,
-                                          .not_after_wall_s = w->now.wall_s + 90 * DAY};
+                                          .now_wall_s = w->now.now_s,
+                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
     assert_int_equal(keeper_look(w->keeper, &w->now, NULL), EDGE_OK);
     assert_int_equal(keeper_issuer(w->keeper, &w->now, &issuer, NULL), EDGE_OK);
     assert_int_equal(leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, NULL), EDGE_OK);

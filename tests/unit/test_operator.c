@@ -37,7 +37,7 @@ struct world {
     struct keeper *keeper;
     char cert[PATH_MAX], key[PATH_MAX], bundle_file[PATH_MAX];
     struct operator_files files;
-    struct keeper_time now;
+    struct wall_time now;
     struct ca_cert root, ca;
     struct buf leaf, bundle;
 };
@@ -89,7 +89,7 @@ static int setup(void **state) {
     assert_non_null(w);
     w->dir = tmpdir_new();
     w->hsm = fake_hsm_new();
-    w->now = (struct keeper_time){.wall_s = NOW, .is_usable = true, .is_trusted = true};
+    w->now = (struct wall_time){.now_s = NOW, .is_usable = true, .is_trusted = true};
     buf_init(&w->leaf, PEM_MAX);
     buf_init(&w->bundle, PEM_MAX);
     (void)snprintf(w->cert, sizeof(w->cert), "%s", tmpdir_join(w->dir, CERT));
@@ -128,8 +128,8 @@ static enum edge_code try_issue(struct world *w, struct edge_error *err) {
     struct leaf leaf = {.not_after_wall_s = 0};
     const struct leaf_server_request r = {.common_name = slice_str("gateway"),
                                           .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.wall_s,
-                                          .not_after_wall_s = w->now.wall_s + 90 * DAY};
+                                          .now_wall_s = w->now.now_s,
+                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
     enum edge_code code = keeper_look(w->keeper, &w->now, err);
     code = code != EDGE_OK ? code : keeper_issuer(w->keeper, &w->now, &issuer, err);
     code = code != EDGE_OK ? code : leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, err);
@@ -157,7 +157,7 @@ static void fetch(struct world *w) {
 }
 
 static int verify(struct world *w) {
-    return ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.wall_s);
+    return ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.now_s);
 }
 
 static struct pki_status status_of(struct world *w) {
@@ -168,7 +168,7 @@ static struct pki_status status_of(struct world *w) {
 
 static void wait_for_retry(struct world *w) {
     fake_clock_advance_ms(61000);
-    w->now.wall_s += 61;
+    w->now.now_s += 61;
 }
 
 static void test_used(void **state) {
@@ -204,7 +204,7 @@ static void test_key_is_not_needed_again(void **state) {
     issue(w);
     assert_int_equal(unlink(w->key), 0);
     open_keeper(w);
-    w->now.wall_s += 100 * DAY;
+    w->now.now_s += 100 * DAY;
     issue(w);
     fetch(w);
     assert_int_equal(verify(w), X509_V_OK);
@@ -329,9 +329,9 @@ static void test_other_root(void **state) {
     struct pki_status s = status_of(w);
     assert_int_equal(s.cnt, 3);
     assert_string_equal(s.items[2].name, "former root");
-    w->now.wall_s += 91 * DAY;
+    w->now.now_s += 91 * DAY;
     fetch(w);
-    assert_int_not_equal(ca_cert_verify(buf_slice(&old), buf_slice(&w->bundle), w->now.wall_s),
+    assert_int_not_equal(ca_cert_verify(buf_slice(&old), buf_slice(&w->bundle), w->now.now_s),
                          X509_V_OK);
     ca_cert_free(&root);
     ca_cert_free(&ca);
@@ -376,17 +376,17 @@ static void test_ends_soon(void **state) {
     struct edge_error err;
     issue(w);
     assert_string_equal(status_of(w).note, "");
-    w->now.wall_s = NOW + 370 * DAY;
+    w->now.now_s = NOW + 370 * DAY;
     issue(w);
     assert_non_null(strstr(status_of(w).note, "cut to the 30 days"));
     assert_non_null(strstr(status_of(w).note, "CN=Gateway CA"));
     for (int restarted = 0; restarted < 2; restarted++) {
-        w->now.wall_s = NOW + 400 * DAY - 100;
+        w->now.now_s = NOW + 400 * DAY - 100;
         assert_int_equal(try_issue(w, &err), EDGE_CONFIG);
         assert_non_null(strstr(err.text, "renew it"));
         assert_non_null(strstr(err.text, w->cert));
         assert_non_null(strstr(err.text, "CN=Gateway CA"));
-        w->now.wall_s = NOW + 400 * DAY + 100;
+        w->now.now_s = NOW + 400 * DAY + 100;
         wait_for_retry(w);
         assert_int_equal(try_issue(w, &err), EDGE_CONFIG);
         assert_non_null(strstr(err.text, "renew it"));

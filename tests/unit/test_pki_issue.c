@@ -49,6 +49,7 @@ static void test_identity(void **state) {
     const struct pki_identity_request r = {.module_id = slice_str("filter"),
                                            .hub = slice_str("hub.example"),
                                            .device_id = slice_str("dev-1"),
+                                           .now = wall_get_time(w->wall),
                                            .validity_s = 10 * DAY};
     assert_int_equal(pki_issue_identity(w->pki, &r, pki_answer_issued, &cert, NULL, NULL), EDGE_OK);
     fake_loop_run();
@@ -105,8 +106,10 @@ static void test_cancel_of_issue(void **state) {
 
 static enum edge_code ask_for(struct pki_world *w, const char *module, struct pki_answer *a,
                               struct edge_error *err) {
-    const struct pki_server_request r = {
-        .common_name = slice_str("host"), .module_id = slice_str(module), .validity_s = DAY};
+    const struct pki_server_request r = {.common_name = slice_str("host"),
+                                         .module_id = slice_str(module),
+                                         .now = wall_get_time(w->wall),
+                                         .validity_s = DAY};
     return pki_issue_server(w->pki, &r, pki_answer_issued, a, NULL, err);
 }
 
@@ -115,6 +118,7 @@ static enum edge_code ask_identity(struct pki_world *w, const char *module, stru
     const struct pki_identity_request r = {.module_id = slice_str(module),
                                            .hub = slice_str("hub.example"),
                                            .device_id = slice_str("dev-1"),
+                                           .now = wall_get_time(w->wall),
                                            .validity_s = 60};
     return pki_issue_identity(w->pki, &r, pki_answer_issued, a, NULL, err);
 }

@@ -22,12 +22,12 @@
 struct world {
     struct fixture *f;
     struct keeper *keeper;
-    struct keeper_time now;
+    struct wall_time now;
     struct buf leaf, bundle;
 };
 
 static void open_world(struct world *w, struct fixture *f) {
-    *w = (struct world){.f = f, .now = {.wall_s = NOW, .is_usable = true, .is_trusted = true}};
+    *w = (struct world){.f = f, .now = {.now_s = NOW, .is_usable = true, .is_trusted = true}};
     if (f->hsm == NULL) {
         fixture_start(f);
     }
@@ -50,8 +50,8 @@ static void issue(struct world *w) {
     struct leaf leaf = {.not_after_wall_s = 0};
     const struct leaf_server_request r = {.common_name = slice_str("gateway"),
                                           .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.wall_s,
-                                          .not_after_wall_s = w->now.wall_s + 90 * DAY};
+                                          .now_wall_s = w->now.now_s,
+                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
     fixture_ok(w->f, keeper_look(w->keeper, &w->now, &w->f->err));
     fixture_ok(w->f, keeper_issuer(w->keeper, &w->now, &issuer, &w->f->err));
     fixture_ok(w->f, leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, &w->f->err));
@@ -61,7 +61,7 @@ static void issue(struct world *w) {
     fixture_ok(w->f, keeper_bundle(w->keeper, &w->now, &w->bundle, &w->f->err));
     leaf_clear(&leaf);
     leaf_key_clear(&key);
-    assert_int_equal(ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.wall_s), 0);
+    assert_int_equal(ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.now_s), 0);
 }
 
 static size_t keys_in_tpm(struct fixture *f) {
@@ -89,12 +89,12 @@ static void test_made_found_renewed(void **state) {
     open_world(&w, f);
     issue(&w);
     assert_true(slice_eq(buf_slice(&first), buf_slice(&w.bundle)));
-    w.now.wall_s = NOW + 70 * DAY;
+    w.now.now_s = NOW + 70 * DAY;
     issue(&w);
     assert_true(slice_eq(buf_slice(&first), buf_slice(&w.bundle)));
-    w.now.wall_s = NOW + 3000 * DAY;
+    w.now.now_s = NOW + 3000 * DAY;
     issue(&w); /* by the cross certificate with the first bundle as well */
-    assert_int_equal(ca_cert_verify(buf_slice(&w.leaf), buf_slice(&first), w.now.wall_s), 0);
+    assert_int_equal(ca_cert_verify(buf_slice(&w.leaf), buf_slice(&first), w.now.now_s), 0);
     assert_int_equal(keys_in_tpm(f), 4);
     close_world(&w);
     buf_clear(&first);
