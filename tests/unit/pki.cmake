@@ -19,7 +19,7 @@ edge_unit_test(test_leaf_pool LIBS edge_pki PkgConfig::CRYPTO
 
 set(pki_support authorities_sample.c ca_certs.c fake_hsm.c)
 list(TRANSFORM pki_support PREPEND ${CMAKE_SOURCE_DIR}/tests/support/)
-foreach(name authorities bundle ca_make chain chain_check keeper_keys keeper_status operator pem_certs
+foreach(name authorities bundle ca_make chain chain_check keeper_keys keeper_status pem_certs
              renew)
   edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support})
 endforeach()
@@ -37,6 +37,10 @@ edge_unit_test(test_quickstart LIBS edge_pki PkgConfig::CRYPTO
           ${CMAKE_SOURCE_DIR}/tests/support/legacy_state.c)
 # With real key files.
 edge_unit_test(test_keeper_kill LIBS edge_pki PkgConfig::CRYPTO
-  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/ca_certs.c WRAP renameat unlinkat)
-edge_unit_test(test_keeper LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support}
-               WRAP hsm_key_sign)
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/support/ca_certs.c
+          ${CMAKE_SOURCE_DIR}/tests/support/keeper_world.c
+  WRAP renameat unlinkat)
+edge_unit_test(test_keeper LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${pki_support} ${CMAKE_SOURCE_DIR}/tests/support/keeper_world.c WRAP hsm_key_sign)
+edge_unit_test(test_operator LIBS edge_pki PkgConfig::CRYPTO
+  SOURCES ${pki_support} ${CMAKE_SOURCE_DIR}/tests/support/keeper_world.c)

@@ -7,6 +7,7 @@
 #include "support/ca_certs.h"
 #include "support/fake_clock.h"
 #include "support/fake_hsm.h"
+#include "support/keeper_world.h"
 #include "support/tmpdir.h"
 
 #include <setjmp.h>
@@ -19,11 +20,8 @@
 
 #include <cmocka.h>
 
-#define NOW     1800000000
-#define DAY     RENEW_DAY_S
-#define PEM_MAX 262144
-#define LIFE_S  (90 * DAY)
-#define HOMEDIR "/nowhere"
+#define NOW 1800000000
+#define DAY RENEW_DAY_S
 
 /* Named keys whose private part the store finds unusable when they are to sign. */
 static unsigned unusable_cnt;
@@ -42,53 +40,19 @@ enum edge_code __wrap_hsm_key_sign(struct hsm *h, const char *name, const uint8_
     return __real_hsm_key_sign(h, name, digest, ret_sig, ret_len, err);
 }
 
-struct world {
-    struct tmpdir *dir;
-    struct hsm *hsm;
-    struct keeper *keeper;
-    struct operator_files files;
-    char paths[3][PATH_MAX];
-    int64_t life_s;
-    struct wall_time now;
-    struct buf leaf;   /* chain of the last leaf */
-    struct buf bundle; /* the last one */
-};
-
-static void open_keeper(struct world *w) {
-    const struct keeper_config config = {.hsm = w->hsm,
-                                         .state_dir = w->dir->path,
-                                         .homedir = HOMEDIR,
-                                         .files = w->files,
-                                         .life_s = w->life_s};
-    assert_int_equal(keeper_new(&config, &w->keeper, NULL), EDGE_OK);
-}
-
-static void restart(struct world *w) {
-    keeper_free(w->keeper);
-    open_keeper(w);
-}
-
 static int setup(void **state) {
-    struct world *w = calloc(1, sizeof(*w));
+    struct keeper_world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
-    w->dir = tmpdir_new();
-    w->hsm = fake_hsm_new();
-    w->life_s = LIFE_S;
-    w->now = (struct wall_time){.now_s = NOW, .is_usable = true, .is_trusted = true};
-    buf_init(&w->leaf, PEM_MAX);
-    buf_init(&w->bundle, PEM_MAX);
     fake_clock_install(NOW);
     log_set_level(LOG_OFF);
-    open_keeper(w);
+    keeper_world_init(w, tmpdir_new(), fake_hsm_new(), NOW);
     *state = w;
     return 0;
 }
 
 static int teardown(void **state) {
-    struct world *w = *state;
-    keeper_free(w->keeper);
-    buf_clear(&w->leaf);
-    buf_clear(&w->bundle);
+    struct keeper_world *w = *state;
+    keeper_world_clear(w);
     hsm_close(w->hsm);
     tmpdir_free(w->dir);
     fake_clock_remove();
@@ -96,74 +60,18 @@ static int teardown(void **state) {
     return 0;
 }
 
-static enum edge_code try_issue(struct world *w, struct edge_error *err) {
-    struct leaf_issuer *issuer = NULL;
-    struct leaf_key key = {.spki_len = 0};
-    struct leaf leaf = {.not_after_wall_s = 0};
-    const struct leaf_server_request r = {.common_name = slice_str("gateway"),
-                                          .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.now_s,
-                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
-    enum edge_code code = keeper_look(w->keeper, &w->now, err);
-    code = code != EDGE_OK ? code : keeper_issuer(w->keeper, &w->now, &issuer, err);
-    code = code != EDGE_OK ? code : leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, err);
-    if (code == EDGE_OK) {
-        buf_reset(&w->leaf);
-        code = buf_append_slice(&w->leaf, buf_slice(&leaf.chain_pem), err);
-    }
-    leaf_clear(&leaf);
-    leaf_key_clear(&key);
-    return code;
-}
-
-static void issue(struct world *w) {
-    struct edge_error err = {0};
-    enum edge_code code = try_issue(w, &err);
-    if (code != EDGE_OK) {
-        print_message("%s\n", err.text);
-    }
-    assert_int_equal(code, EDGE_OK);
-}
-
-static void fetch(struct world *w) {
-    struct edge_error err = {0};
-    buf_reset(&w->bundle);
-    enum edge_code code = keeper_bundle(w->keeper, &w->now, &w->bundle, &err);
-    if (code != EDGE_OK) {
-        print_message("%s\n", err.text);
-    }
-    assert_int_equal(code, EDGE_OK);
-}
-
-static int verify(struct world *w) {
-    return ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.now_s);
-}
-
-static size_t key_cnt(struct world *w) {
-    struct hsm_key keys[HSM_KEYS_MAX];
-    size_t cnt = 0;
-    assert_int_equal(hsm_key_list(w->hsm, keys, &cnt, NULL), EDGE_OK);
-    return cnt;
-}
-
-static struct pki_status status_of(struct world *w) {
-    struct pki_status s;
-    keeper_status(w->keeper, &s);
-    return s;
-}
-
-static void pass(struct world *w, int64_t s) {
+static void pass(struct keeper_world *w, int64_t s) {
     w->now.now_s += s;
     fake_clock_advance_ms((uint64_t)s * 1000);
 }
 
 static void test_first_start(void **state) {
-    struct world *w = *state;
-    issue(w);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
-    assert_int_equal(key_cnt(w), 3);
-    struct pki_status s = status_of(w);
+    struct keeper_world *w = *state;
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
+    assert_int_equal(keeper_world_key_cnt(w), 3);
+    struct pki_status s = keeper_world_status(w);
     assert_int_equal(s.cnt, 3);
     assert_string_equal(s.note, "");
     assert_string_equal(s.items[0].name, "owner CA");
@@ -171,122 +79,122 @@ static void test_first_start(void **state) {
     assert_non_null(strstr(s.items[1].subject, "CN=Test Edge Device CA"));
     assert_non_null(strstr(s.items[2].subject, "CN=iotedged workload ca"));
     assert_true(s.items[0].not_after_wall_s - NOW > 3600 * DAY);
-    assert_true(s.items[1].not_after_wall_s <= NOW + LIFE_S);
+    assert_true(s.items[1].not_after_wall_s <= NOW + KEEPER_WORLD_LIFE_S);
     assert_true(keeper_is_ready(w->keeper));
 }
 
 static void test_restart_keeps_all(void **state) {
-    struct world *w = *state;
-    issue(w);
-    struct pki_status before = status_of(w);
-    restart(w);
-    issue(w);
-    struct pki_status after = status_of(w);
+    struct keeper_world *w = *state;
+    keeper_world_issue(w);
+    struct pki_status before = keeper_world_status(w);
+    keeper_world_restart(w);
+    keeper_world_issue(w);
+    struct pki_status after = keeper_world_status(w);
     assert_memory_equal(&before, &after, sizeof(before));
-    assert_int_equal(key_cnt(w), 3);
+    assert_int_equal(keeper_world_key_cnt(w), 3);
 }
 
 static void test_device_and_workload_are_renewed(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct buf old;
-    buf_init(&old, PEM_MAX);
-    issue(w);
-    fetch(w);
+    buf_init(&old, CA_CERTS_PEM_MAX);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
     assert_int_equal(buf_append_slice(&old, buf_slice(&w->leaf), NULL), EDGE_OK);
-    struct pki_status before = status_of(w);
+    struct pki_status before = keeper_world_status(w);
     pass(w, 59 * DAY);
-    issue(w);
-    struct pki_status same = status_of(w);
+    keeper_world_issue(w);
+    struct pki_status same = keeper_world_status(w);
     assert_int_equal(same.items[2].not_after_wall_s, before.items[2].not_after_wall_s);
     pass(w, 3 * DAY);
-    issue(w);
-    struct pki_status after = status_of(w);
+    keeper_world_issue(w);
+    struct pki_status after = keeper_world_status(w);
     assert_int_equal(after.items[0].not_after_wall_s, before.items[0].not_after_wall_s);
     assert_true(after.items[1].not_after_wall_s > before.items[1].not_after_wall_s);
     assert_true(after.items[2].not_after_wall_s > before.items[2].not_after_wall_s);
     /* New chain with the old bundle, old chain with the old bundle. */
-    assert_int_equal(verify(w), X509_V_OK);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
     assert_int_equal(ca_cert_verify(buf_slice(&old), buf_slice(&w->bundle), w->now.now_s),
                      X509_V_OK);
-    assert_int_equal(key_cnt(w), 3);
+    assert_int_equal(keeper_world_key_cnt(w), 3);
     buf_clear(&old);
 }
 
 static void test_owner_is_renewed_with_overlap(void **state) {
-    struct world *w = *state;
-    issue(w);
-    fetch(w);
+    struct keeper_world *w = *state;
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
     pass(w, RENEW_OWNER_LIFE_S - RENEW_OWNER_OVERLAP_S + DAY);
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK); /* with the bundle of eight years ago */
-    struct pki_status s = status_of(w);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK); /* with the bundle of eight years ago */
+    struct pki_status s = keeper_world_status(w);
     assert_int_equal(s.cnt, 4);
     assert_string_equal(s.items[3].name, "former root");
     pass(w, RENEW_OWNER_OVERLAP_S - 3 * DAY);
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
     pass(w, 4 * DAY);
-    issue(w);
-    assert_int_not_equal(verify(w), X509_V_OK);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_issue(w);
+    assert_int_not_equal(keeper_world_verify(w), X509_V_OK);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
 }
 
 static void test_clock_wrong_when_made(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     w->now.now_s = NOW + 3 * 365 * DAY;
-    issue(w);
+    keeper_world_issue(w);
     w->now.now_s = NOW;
-    issue(w);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
     /* Behind: what was made then has ended by now. */
     w->now.now_s = NOW + 200 * DAY;
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
 }
 
 static void test_clock_not_usable(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct edge_error err;
     w->now.is_usable = false;
-    assert_int_equal(try_issue(w, &err), EDGE_RETRY);
+    assert_int_equal(keeper_world_try_issue(w, &err), EDGE_RETRY);
     assert_int_equal(keeper_bundle(w->keeper, &w->now, &w->bundle, &err), EDGE_RETRY);
-    assert_int_equal(key_cnt(w), 0);
+    assert_int_equal(keeper_world_key_cnt(w), 0);
     assert_false(keeper_is_ready(w->keeper));
     w->now.is_usable = true;
-    issue(w);
+    keeper_world_issue(w);
     w->now.is_usable = false;
     w->now.now_s = 0;
-    restart(w);
-    fetch(w);
+    keeper_world_restart(w);
+    keeper_world_fetch(w);
     w->now.now_s = NOW;
-    assert_int_equal(verify(w), X509_V_OK);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
 }
 
 /* Whatever waits for the end of release 1.1's keys must not believe a clock that may be ahead. */
 static void test_ready_by_a_trusted_time(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     uint32_t serial;
     w->now.is_trusted = false;
-    issue(w);
+    keeper_world_issue(w);
     assert_false(keeper_is_ready(w->keeper));
     serial = keeper_serial(w->keeper);
     w->now.is_trusted = true;
-    issue(w);
+    keeper_world_issue(w);
     assert_true(keeper_is_ready(w->keeper));
     assert_true(keeper_serial(w->keeper) != serial);
     w->now.is_trusted = false;
-    issue(w);
+    keeper_world_issue(w);
     assert_false(keeper_is_ready(w->keeper));
 }
 
 static void test_lost_keys(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct hsm_key keys[HSM_KEYS_MAX];
     size_t cnt = 0;
-    issue(w);
-    fetch(w);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
     assert_int_equal(hsm_key_list(w->hsm, keys, &cnt, NULL), EDGE_OK);
     for (size_t i = 0; i < cnt; i++) {
         if (strncmp(keys[i].name, "workload", 8) == 0) {
@@ -294,104 +202,105 @@ static void test_lost_keys(void **state) {
         }
     }
     keeper_doubt(w->keeper);
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK); /* still the same root */
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK); /* still the same root */
     assert_int_equal(hsm_key_list(w->hsm, keys, &cnt, NULL), EDGE_OK);
     for (size_t i = 0; i < cnt; i++) {
         assert_int_equal(hsm_key_drop(w->hsm, keys[i].name, NULL), EDGE_OK);
     }
-    restart(w);
-    issue(w);
-    assert_int_not_equal(verify(w), X509_V_OK);
+    keeper_world_restart(w);
+    keeper_world_issue(w);
+    assert_int_not_equal(keeper_world_verify(w), X509_V_OK);
     struct buf old;
-    buf_init(&old, PEM_MAX);
+    buf_init(&old, CA_CERTS_PEM_MAX);
     assert_int_equal(buf_append_slice(&old, buf_slice(&w->bundle), NULL), EDGE_OK);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
     assert_non_null(memmem(w->bundle.data, w->bundle.len, old.data, old.len));
     buf_clear(&old);
 }
 
 /* A cleared TPM: the files of the keys are there, but none signs any more. */
 static void test_keys_that_do_not_sign(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct edge_error err;
-    issue(w);
+    keeper_world_issue(w);
     unusable_cnt = 3;
-    assert_int_equal(try_issue(w, &err), EDGE_PARSE); /* the leaf was the first to find out */
+    assert_int_equal(keeper_world_try_issue(w, &err),
+                     EDGE_PARSE); /* the leaf was the first to find out */
     keeper_doubt(w->keeper);
-    issue(w);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
     assert_int_equal(unusable_cnt, 0);
-    assert_int_equal(key_cnt(w), 3);
-    assert_string_equal(status_of(w).note, "");
+    assert_int_equal(keeper_world_key_cnt(w), 3);
+    assert_string_equal(keeper_world_status(w).note, "");
 }
 
 static void test_orphans_are_dropped(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct hsm_key key;
     assert_int_equal(hsm_key_make(w->hsm, "device-ca-77", &key, NULL), EDGE_OK);
     assert_int_equal(hsm_key_make(w->hsm, "ca-00112233445566778899aabbccddeeff", &key, NULL),
                      EDGE_OK);
-    issue(w);
-    assert_int_equal(key_cnt(w), 4);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_key_cnt(w), 4);
     assert_int_equal(hsm_key_get(w->hsm, "device-ca-77", &key, NULL), EDGE_NOT_FOUND);
 }
 
 /* A key store that fails at any step, and a folder that cannot be written: the old authorities
  * stay, and no key is left over. */
 static void test_failures_leave_the_old(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct edge_error err;
-    issue(w);
-    fetch(w);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
     pass(w, 70 * DAY);
     for (unsigned n = 1; n <= 3; n++) {
         fake_hsm_fail(w->hsm, n, EDGE_HSM);
-        (void)try_issue(w, &err);
+        (void)keeper_world_try_issue(w, &err);
         fake_hsm_fail(w->hsm, 0, EDGE_OK);
     }
     pass(w, RENEW_RETRY_S + 1);
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK);
-    restart(w);
-    issue(w);
-    assert_int_equal(key_cnt(w), 3);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
+    keeper_world_restart(w);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_key_cnt(w), 3);
 }
 
 /* Each try costs keys of the TPM, and modules ask as fast as they can. */
 static void test_needed_ones_are_not_tried_at_each_request(void **state) {
-    struct world *w = *state;
+    struct keeper_world *w = *state;
     struct edge_error err;
     fake_hsm_fail(w->hsm, 1000, EDGE_HSM);
-    assert_int_equal(try_issue(w, &err), EDGE_HSM);
+    assert_int_equal(keeper_world_try_issue(w, &err), EDGE_HSM);
     fake_hsm_fail(w->hsm, 0, EDGE_OK);
-    assert_int_equal(try_issue(w, &err), EDGE_HSM);
+    assert_int_equal(keeper_world_try_issue(w, &err), EDGE_HSM);
     assert_string_not_equal(err.text, "");
     fake_hsm_fail(w->hsm, 1000, EDGE_BUSY);
     fake_clock_advance_ms(2001);
-    assert_int_equal(try_issue(w, &err), EDGE_BUSY);
+    assert_int_equal(keeper_world_try_issue(w, &err), EDGE_BUSY);
     fake_hsm_fail(w->hsm, 0, EDGE_OK);
     keeper_doubt(w->keeper); /* an operator who has mended something need not wait */
-    issue(w);
+    keeper_world_issue(w);
 }
 
 static void test_damaged_file(void **state) {
-    struct world *w = *state;
-    issue(w);
-    fetch(w);
+    struct keeper_world *w = *state;
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
     tmpdir_write(w->dir, PKI_DIR "/" AUTHORITIES_FILE, "nonsense", 8, 0600);
-    restart(w);
-    issue(w);
-    assert_int_equal(verify(w), X509_V_OK); /* from the copy */
+    keeper_world_restart(w);
+    keeper_world_issue(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK); /* from the copy */
     tmpdir_write(w->dir, PKI_DIR "/" AUTHORITIES_FILE, "nonsense", 8, 0600);
     tmpdir_write(w->dir, PKI_DIR "/" AUTHORITIES_FILE_COPY, "nonsense", 8, 0600);
-    restart(w);
-    issue(w);
-    fetch(w);
-    assert_int_equal(verify(w), X509_V_OK);
-    assert_int_equal(key_cnt(w), 3);
+    keeper_world_restart(w);
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), X509_V_OK);
+    assert_int_equal(keeper_world_key_cnt(w), 3);
 }
 
 /* --- Eleven years of a device whose clock jumps --- */
@@ -422,14 +331,14 @@ static int64_t sim_offset(uint32_t *seed, bool *ret_usable) {
 
 /* By either clock the bundle is not older than the overlap. While the device's clock is far off,
  * clients that follow the true time cannot be pleased. */
-static bool sim_is_served(const struct world *w, const struct client *c, int64_t true_s) {
+static bool sim_is_served(const struct keeper_world *w, const struct client *c, int64_t true_s) {
     int64_t age = w->now.now_s - c->fetched_clock_s;
     bool is_right = w->now.now_s == true_s && c->fetched_clock_s == c->fetched_true_s;
     return (is_right && true_s - c->fetched_true_s < RENEW_OWNER_OVERLAP_S - 2 * DAY) ||
            (age >= 0 && age < RENEW_OWNER_OVERLAP_S - 2 * DAY);
 }
 
-static void sim_check(struct world *w, const struct client *c, int64_t true_s) {
+static void sim_check(struct keeper_world *w, const struct client *c, int64_t true_s) {
     if (!sim_is_served(w, c, true_s)) {
         return;
     }
@@ -444,7 +353,7 @@ static void sim_check(struct world *w, const struct client *c, int64_t true_s) {
     assert_int_equal(result, X509_V_OK);
 }
 
-static void sim_check_some(struct world *w, const struct client *clients, size_t cnt,
+static void sim_check_some(struct keeper_world *w, const struct client *clients, size_t cnt,
                            int64_t true_s, uint32_t *seed) {
     for (size_t i = 0; i < SIM_CHECKS && cnt > 0; i++) {
         sim_check(w, &clients[sim_random(seed) % cnt], true_s);
@@ -455,17 +364,17 @@ static void sim_check_some(struct world *w, const struct client *clients, size_t
     }
 }
 
-static void sim_fetch(struct world *w, struct client *c, int64_t true_s) {
-    fetch(w);
+static void sim_fetch(struct keeper_world *w, struct client *c, int64_t true_s) {
+    keeper_world_fetch(w);
     buf_clear(&c->bundle);
-    buf_init(&c->bundle, PEM_MAX);
+    buf_init(&c->bundle, CA_CERTS_PEM_MAX);
     assert_int_equal(buf_append_slice(&c->bundle, buf_slice(&w->bundle), NULL), EDGE_OK);
     c->fetched_true_s = true_s;
     c->fetched_clock_s = w->now.now_s;
     assert_true(w->bundle.len < 16384);
 }
 
-static void simulate(struct world *w, uint32_t seed, bool jumps) {
+static void simulate(struct keeper_world *w, uint32_t seed, bool jumps) {
     struct client clients[SIM_CLIENTS] = {{.fetched_true_s = 0}};
     size_t cnt = 0;
     int64_t true_s = NOW;
@@ -481,12 +390,12 @@ static void simulate(struct world *w, uint32_t seed, bool jumps) {
         }
         w->now.now_s = true_s + offset;
         if (sim_random(&seed) % 10 == 0) {
-            restart(w);
+            keeper_world_restart(w);
         }
         if (w->now.is_usable) {
-            issue(w);
+            keeper_world_issue(w);
             sim_check_some(w, clients, cnt < SIM_CLIENTS ? cnt : SIM_CLIENTS, true_s, &seed);
-            assert_true(key_cnt(w) <= 6);
+            assert_true(keeper_world_key_cnt(w) <= 6);
         }
         if (w->now.is_usable && step % 11 == 0) {
             sim_fetch(w, &clients[cnt++ % SIM_CLIENTS], true_s);

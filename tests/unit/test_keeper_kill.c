@@ -10,6 +10,7 @@
 #include "pki/renew.h"
 #include "support/ca_certs.h"
 #include "support/fake_clock.h"
+#include "support/keeper_world.h"
 #include "support/tmpdir.h"
 
 #include <setjmp.h>
@@ -54,50 +55,26 @@ int __wrap_unlinkat(int dirfd, const char *name, int flags) {
 }
 
 struct world {
-    struct tmpdir *dir;
     char keys[PATH_MAX];
-    struct hsm *hsm;
-    struct keeper *keeper;
-    struct wall_time now;
-    struct buf leaf, bundle;
+    struct keeper_world k;
 };
 
 static void open_at(struct world *w, struct tmpdir *dir, int64_t now_wall_s) {
-    memset(w, 0, sizeof(*w));
-    w->dir = dir;
+    struct hsm *hsm = NULL;
     (void)snprintf(w->keys, sizeof(w->keys), "%s", tmpdir_join(dir, "keys"));
-    const struct hsm_config hsm = {.backend = HSM_BACKEND_SOFT, .state_dir = w->keys};
-    assert_int_equal(hsm_open(&hsm, &w->hsm, NULL), EDGE_OK);
-    const struct keeper_config config = {
-        .hsm = w->hsm, .state_dir = dir->path, .homedir = "/nowhere", .life_s = 90 * DAY};
-    assert_int_equal(keeper_new(&config, &w->keeper, NULL), EDGE_OK);
-    w->now = (struct wall_time){.now_s = now_wall_s, .is_usable = true, .is_trusted = true};
-    buf_init(&w->leaf, CA_CERTS_PEM_MAX);
-    buf_init(&w->bundle, CA_CERTS_PEM_MAX);
+    const struct hsm_config config = {.backend = HSM_BACKEND_SOFT, .state_dir = w->keys};
+    assert_int_equal(hsm_open(&config, &hsm, NULL), EDGE_OK);
+    keeper_world_init(&w->k, dir, hsm, now_wall_s);
 }
 
 static void close_world(struct world *w) {
-    keeper_free(w->keeper);
-    hsm_close(w->hsm);
-    buf_clear(&w->leaf);
-    buf_clear(&w->bundle);
+    keeper_world_clear(&w->k);
+    hsm_close(w->k.hsm);
 }
 
 static void issue(struct world *w) {
-    struct leaf_issuer *issuer = NULL;
-    struct leaf_key key = {.spki_len = 0};
-    struct leaf leaf = {.not_after_wall_s = 0};
-    const struct leaf_server_request r = {.common_name = slice_str("gateway"),
-                                          .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.now_s,
-                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
-    assert_int_equal(keeper_look(w->keeper, &w->now, NULL), EDGE_OK);
-    assert_int_equal(keeper_issuer(w->keeper, &w->now, &issuer, NULL), EDGE_OK);
-    assert_int_equal(leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, NULL), EDGE_OK);
-    assert_int_equal(buf_append_slice(&w->leaf, buf_slice(&leaf.chain_pem), NULL), EDGE_OK);
-    assert_int_equal(keeper_bundle(w->keeper, &w->now, &w->bundle, NULL), EDGE_OK);
-    leaf_clear(&leaf);
-    leaf_key_clear(&key);
+    keeper_world_issue(&w->k);
+    keeper_world_fetch(&w->k);
 }
 
 /* Looks once at that time in a process of its own, which dies at the n-th step. */
@@ -109,19 +86,12 @@ static int look_and_die(struct tmpdir *dir, int64_t now_wall_s, int n) {
         struct world w;
         open_at(&w, dir, now_wall_s);
         steps_left = n;
-        enum edge_code code = keeper_look(w.keeper, &w.now, NULL);
+        enum edge_code code = keeper_look(w.k.keeper, &w.k.now, NULL);
         _exit(code == EDGE_OK ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     return WEXITSTATUS(status);
-}
-
-static size_t key_cnt(struct world *w) {
-    struct hsm_key keys[HSM_KEYS_MAX];
-    size_t cnt = 0;
-    assert_int_equal(hsm_key_list(w->hsm, keys, &cnt, NULL), EDGE_OK);
-    return cnt;
 }
 
 /* later_s: when the look comes that is cut; 0: it is the first one. */
@@ -137,19 +107,19 @@ static void cut_everywhere(int64_t later_s, size_t keys) {
         if (later_s > 0) {
             open_at(&w, dir, NOW);
             issue(&w);
-            assert_int_equal(buf_append_slice(&before, buf_slice(&w.bundle), NULL), EDGE_OK);
+            assert_int_equal(buf_append_slice(&before, buf_slice(&w.k.bundle), NULL), EDGE_OK);
             close_world(&w);
         }
         result = look_and_die(dir, NOW + later_s, n);
         assert_true(result == KILLED || result == 0);
         open_at(&w, dir, NOW + later_s);
         issue(&w);
-        assert_int_equal(key_cnt(&w), keys);
-        assert_int_equal(ca_cert_verify(buf_slice(&w.leaf), buf_slice(&w.bundle), NOW + later_s),
-                         0);
+        assert_int_equal(keeper_world_key_cnt(&w.k), keys);
+        assert_int_equal(
+            ca_cert_verify(buf_slice(&w.k.leaf), buf_slice(&w.k.bundle), NOW + later_s), 0);
         if (later_s > 0) {
-            assert_int_equal(ca_cert_verify(buf_slice(&w.leaf), buf_slice(&before), NOW + later_s),
-                             0);
+            assert_int_equal(
+                ca_cert_verify(buf_slice(&w.k.leaf), buf_slice(&before), NOW + later_s), 0);
         }
         close_world(&w);
         buf_clear(&before);

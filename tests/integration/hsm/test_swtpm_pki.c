@@ -5,9 +5,9 @@
 #include "fixture.h"
 
 #include "base/log.h"
-#include "pki/keeper.h"
 #include "pki/renew.h"
 #include "support/ca_certs.h"
+#include "support/keeper_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,49 +19,17 @@
 #define NOW ((int64_t)1800000000)
 #define DAY RENEW_DAY_S
 
-struct world {
-    struct fixture *f;
-    struct keeper *keeper;
-    struct wall_time now;
-    struct buf leaf, bundle;
-};
-
-static void open_world(struct world *w, struct fixture *f) {
-    *w = (struct world){.f = f, .now = {.now_s = NOW, .is_usable = true, .is_trusted = true}};
+static void open_world(struct keeper_world *w, struct fixture *f) {
     if (f->hsm == NULL) {
         fixture_start(f);
     }
-    const struct keeper_config config = {
-        .hsm = f->hsm, .state_dir = f->dir->path, .homedir = "/nowhere", .life_s = 90 * DAY};
-    fixture_ok(f, keeper_new(&config, &w->keeper, &f->err));
-    buf_init(&w->leaf, CA_CERTS_PEM_MAX);
-    buf_init(&w->bundle, CA_CERTS_PEM_MAX);
+    keeper_world_init(w, f->dir, f->hsm, NOW);
 }
 
-static void close_world(struct world *w) {
-    keeper_free(w->keeper);
-    buf_clear(&w->leaf);
-    buf_clear(&w->bundle);
-}
-
-static void issue(struct world *w) {
-    struct leaf_issuer *issuer = NULL;
-    struct leaf_key key = {.spki_len = 0};
-    struct leaf leaf = {.not_after_wall_s = 0};
-    const struct leaf_server_request r = {.common_name = slice_str("gateway"),
-                                          .module_id = slice_str("$edgeHub"),
-                                          .now_wall_s = w->now.now_s,
-                                          .not_after_wall_s = w->now.now_s + 90 * DAY};
-    fixture_ok(w->f, keeper_look(w->keeper, &w->now, &w->f->err));
-    fixture_ok(w->f, keeper_issuer(w->keeper, &w->now, &issuer, &w->f->err));
-    fixture_ok(w->f, leaf_server(issuer, &r, LEAF_KEY_P256, &key, &leaf, &w->f->err));
-    buf_reset(&w->leaf);
-    buf_reset(&w->bundle);
-    assert_int_equal(buf_append_slice(&w->leaf, buf_slice(&leaf.chain_pem), NULL), EDGE_OK);
-    fixture_ok(w->f, keeper_bundle(w->keeper, &w->now, &w->bundle, &w->f->err));
-    leaf_clear(&leaf);
-    leaf_key_clear(&key);
-    assert_int_equal(ca_cert_verify(buf_slice(&w->leaf), buf_slice(&w->bundle), w->now.now_s), 0);
+static void issue(struct keeper_world *w) {
+    keeper_world_issue(w);
+    keeper_world_fetch(w);
+    assert_int_equal(keeper_world_verify(w), 0);
 }
 
 static size_t keys_in_tpm(struct fixture *f) {
@@ -76,14 +44,14 @@ static size_t keys_in_tpm(struct fixture *f) {
 
 static void test_made_found_renewed(void **state) {
     struct fixture *f = *state;
-    struct world w;
+    struct keeper_world w;
     struct buf first;
     buf_init(&first, CA_CERTS_PEM_MAX);
     open_world(&w, f);
     issue(&w);
     assert_int_equal(keys_in_tpm(f), 3);
     assert_int_equal(buf_append_slice(&first, buf_slice(&w.bundle), NULL), EDGE_OK);
-    close_world(&w);
+    keeper_world_clear(&w);
     fixture_close(f);
     swtpm_reset(f->tpm, false);
     open_world(&w, f);
@@ -96,7 +64,7 @@ static void test_made_found_renewed(void **state) {
     issue(&w); /* by the cross certificate with the first bundle as well */
     assert_int_equal(ca_cert_verify(buf_slice(&w.leaf), buf_slice(&first), w.now.now_s), 0);
     assert_int_equal(keys_in_tpm(f), 4);
-    close_world(&w);
+    keeper_world_clear(&w);
     buf_clear(&first);
 }
 
@@ -104,13 +72,13 @@ static void test_made_found_renewed(void **state) {
  * root stays known. */
 static void test_cleared(void **state) {
     struct fixture *f = *state;
-    struct world w;
+    struct keeper_world w;
     struct buf first;
     buf_init(&first, CA_CERTS_PEM_MAX);
     open_world(&w, f);
     issue(&w);
     assert_int_equal(buf_append_slice(&first, buf_slice(&w.bundle), NULL), EDGE_OK);
-    close_world(&w);
+    keeper_world_clear(&w);
     fixture_close(f);
     assert_int_equal(swtpm_sh(f->tpm, "tpm2_clear -c p"), 0);
     fixture_open(f);
@@ -119,7 +87,7 @@ static void test_cleared(void **state) {
     issue(&w);
     assert_int_equal(keys_in_tpm(f), 3);
     assert_non_null(memmem(w.bundle.data, w.bundle.len, first.data, first.len));
-    close_world(&w);
+    keeper_world_clear(&w);
     buf_clear(&first);
 }
 
