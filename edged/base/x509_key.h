@@ -13,9 +13,10 @@
 #include "base/secret.h"
 #include "base/slice.h"
 
-#define X509_KEY_LABEL   36   /* "ca-", 32 hex digits, NUL */
-#define X509_KEY_DER_MAX 4096 /* bytes of a PKCS#8 key: RSA-4096 takes 2400 */
-#define X509_SPKI_MAX    640  /* bytes of a SubjectPublicKeyInfo: RSA-4096 takes 550 */
+#define X509_KEY_PREFIX  "ca-" /* of labels */
+#define X509_KEY_LABEL   36    /* "ca-", 32 hex digits, NUL */
+#define X509_KEY_DER_MAX 4096  /* bytes of a PKCS#8 key: RSA-4096 takes 2400 */
+#define X509_SPKI_MAX    640   /* bytes of a SubjectPublicKeyInfo: RSA-4096 takes 550 */
 
 /* Name under which the key store keeps the CA key with this SubjectPublicKeyInfo (DER): "ca-" and
  * the first 32 hex digits of its SHA-256. Errors: NOMEM. */

@@ -27,6 +27,8 @@
 #define KEYS_ABOVE       3    /* workload, device, owner CA */
 #define ISSUER_REFRESH_S 3600 /* certificates over our root end, too */
 
+_Static_assert(AUTHORITIES_BEFORE_MAX <= RENEW_BEFORE_MAX, "each former owner CA has its facts");
+
 struct keeper {
     struct keeper_config config;
     char *dir;

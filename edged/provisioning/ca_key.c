@@ -80,7 +80,7 @@ static enum edge_code check_room(struct hsm *h, const char *name, struct edge_er
     }
     enum edge_code code = hsm_key_list(h, keys, &cnt, err);
     for (size_t i = 0; i < cnt && code == EDGE_OK; i++) {
-        if (slice_starts_with(slice_str(keys[i].name), CA_KEY_PREFIX) &&
+        if (slice_starts_with(slice_str(keys[i].name), X509_KEY_PREFIX) &&
             strcmp(keys[i].name, name) != 0) {
             imported++;
         }
@@ -90,7 +90,7 @@ static enum edge_code check_room(struct hsm *h, const char *name, struct edge_er
                ? code
                : edge_set(
                      err, EDGE_CONFLICT,
-                     "%d imported CA keys are kept already: remove the file 'key-" CA_KEY_PREFIX
+                     "%d imported CA keys are kept already: remove the file 'key-" X509_KEY_PREFIX
                      "...' of one that is not needed any more from the key store's folder",
                      CA_KEY_CNT_MAX);
 }

@@ -15,7 +15,6 @@
 #include "hsm/hsm.h"
 
 #define CA_KEY_SIZE_MAX (8 * 1024) /* bytes of JSON: a PKCS#8 key in base64 */
-#define CA_KEY_PREFIX   "ca-"      /* of the names that x509_key_label gives */
 #define CA_KEY_CNT_MAX  6          /* kept at once; of HSM_KEYS_MAX the device's own need up to 9 */
 
 struct ca_key {

@@ -76,15 +76,15 @@ static void test_room_for_the_devices_own(void **state) {
     (void)state;
     assert_int_equal(hsm_key_make(hsm, "owner-ca-1", &ret, &err), EDGE_OK);
     for (int i = 0; i < CA_KEY_CNT_MAX - 1; i++) {
-        (void)snprintf(name, sizeof(name), CA_KEY_PREFIX "%d", i);
+        (void)snprintf(name, sizeof(name), X509_KEY_PREFIX "%d", i);
         assert_int_equal(hsm_key_make(hsm, name, &ret, &err), EDGE_OK);
     }
     assert_int_equal(ca_key_import(hsm, &key, &ret, &err), EDGE_OK);
     assert_int_equal(ca_key_import(hsm, &key, &ret, &err), EDGE_OK);
     assert_int_equal(hsm_key_drop(hsm, key.name, &err), EDGE_OK);
-    assert_int_equal(hsm_key_make(hsm, CA_KEY_PREFIX "last", &ret, &err), EDGE_OK);
+    assert_int_equal(hsm_key_make(hsm, X509_KEY_PREFIX "last", &ret, &err), EDGE_OK);
     assert_int_equal(ca_key_import(hsm, &key, &ret, &err), EDGE_CONFLICT);
-    assert_non_null(strstr(err.text, "key-" CA_KEY_PREFIX));
+    assert_non_null(strstr(err.text, "key-" X509_KEY_PREFIX));
     assert_int_equal(key_cnt(), CA_KEY_CNT_MAX + 1);
 }
 
