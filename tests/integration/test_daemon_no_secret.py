@@ -8,71 +8,21 @@ import contextlib
 import os
 import socket
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from support.bus_tap import BusTap
-from support.daemon import IOTEDGE, MGMT_VERSION, Daemon
+from support.daemon import IOTEDGE, MGMT_VERSION
 from support.device import Site, running_site
 from support.device_certs import DeviceCa
 from support.engine import Engine
 from support.exposure import Secrets, found_in_files, found_in_memory
 from support.issued import get_bundle, get_identity, get_server, verify
+from support.legacy_home import MASTER, LegacyHome, put
 from support.module_image import Module, ModuleHost, load_module_image
 from support.tpm2 import Tpm2
-
-MASTER = "hsm/enc_keys/edgelet-masterWt5mT2xpO72EPKlt2Tt0Sq4uJCrMvfl2rzzKRB3pnyo_.enc.key"
-CA_NAMES = {
-    "owner": "edge_owner_cav0cQJsrFHjxosiOJDer2oKf-O45ZXKVJrO5WFWtFKe0_",
-    "device": "device_ca_aliasazxVrrdEVxd7kvKvne1pOEyuSHF8EXSowNDhMzl30jI_",
-    "workload": "iotedged-workload-caGrw6jn-HzmxG8plggnAjPDuGJr0qGW94X1KnqPwU9ng_",
-}
-
-
-def put(path: Path, content: bytes, mode: int = 0o600) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-
-
-@dataclass
-class Legacy:
-    """What release 1.1 left in its home, and what is secret of it."""
-
-    master: bytes = field(default_factory=lambda: os.urandom(32))
-    hybrid: bytes = field(default_factory=lambda: os.urandom(32))
-
-    def write(self, home: Path, secrets: Secrets) -> None:
-        put(home / MASTER, self.master)
-        secrets.add("1.1 master key", self.master)
-        iv = os.urandom(16)
-        sealed = AESGCM(self.master).encrypt(iv, self.hybrid, b"$iotedge")
-        put(home / "hybrid_id/iotedge_hybrid_key", b"\x01" + sealed[-16:] + sealed[:-16])
-        put(home / "hybrid_id/iotedge_hybrid_iv", iv)
-        secrets.add("1.1 hybrid key", self.hybrid)
-        owner = DeviceCa("Test Edge Owner CA", path_length=3, days=90, kind="rsa")
-        device = owner.intermediate("Test Edge Device CA", path_length=2, days=90)
-        workload = device.intermediate("iotedged workload ca", path_length=0, days=90)
-        self.root_pem = owner.pem
-        above: list[x509.Certificate] = []
-        for name, ca in (("owner", owner), ("device", device), ("workload", workload)):
-            files = ca.as_leaf()
-            files.chain = above
-            put(home / f"hsm/certs/{CA_NAMES[name]}.cert.pem", files.cert_pem.encode())
-            put(home / f"hsm/cert_keys/{CA_NAMES[name]}.key.pem", files.key_pem.encode())
-            secrets.add_private_key(f"1.1 {name} CA key", files.key_pem)
-            above = [ca.certificate, *above]
-
-    def encrypted(self, module: Module, plaintext: bytes, iv: bytes) -> bytes:
-        """As 1.1 encrypted for a module."""
-        name = module.container.name
-        sealed = AESGCM(self.master).encrypt(iv, plaintext, f"{name}{module.generation}".encode())
-        return b"\x01" + sealed[-16:] + sealed[:-16]
 
 
 class Life:
@@ -87,7 +37,7 @@ class Life:
         self.daemon = site.daemon(engine)
         self.daemon.config["tpm"]["tcti"] = tap.tcti
         self.modules = ModuleHost(engine, self.daemon)
-        self.legacy = Legacy()
+        self.legacy = LegacyHome(self.daemon.home)
         self.agent: Module
         self.sensor: Module
 
@@ -108,7 +58,7 @@ class Life:
 
     def start_first(self) -> None:
         with self.step("the first start"):
-            self.legacy.write(self.daemon.home, self.secrets)
+            self.write_legacy()
             self.daemon.enroll()
             self.site.wait_accepted(self.daemon.start)
             self.daemon.wait_log("hub holds the current keys")
@@ -117,6 +67,14 @@ class Life:
         with self.step("a new identity"):
             self.sensor = self.modules.run_with_identity(self.agent, "tempSensor")
             self.note_hub_keys("tempSensor")
+
+    def write_legacy(self) -> None:
+        """What release 1.1 left, and what is secret of it."""
+        self.legacy.write()
+        self.secrets.add("1.1 master key", self.legacy.master)
+        self.secrets.add("1.1 hybrid key", self.legacy.write_hybrid())
+        for path in self.daemon.home.glob("hsm/cert_keys/*"):
+            self.secrets.add_private_key(f"1.1 {path.name}", path.read_text())
 
     def start_again(self) -> None:
         """Keys are compared with the hub's, and leaves are RSA from now on."""
@@ -149,7 +107,7 @@ class Life:
         def text(raw: bytes) -> str:
             return base64.b64encode(raw).decode()
 
-        old = self.legacy.encrypted(self.sensor, plaintext, iv)
+        old = self.legacy.encrypted("tempSensor", self.sensor.generation, plaintext, iv)
         made = self.sensor.ask("POST", f"{path}/encrypt", {"plaintext": text(plaintext), "initializationVector": text(iv)})
         assert made.status == 200, made
         for box in (text(old), made.json()["ciphertext"]):
