@@ -105,6 +105,14 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
+def clean(engine: Engine) -> Iterator[Engine]:
+    """The engine without containers of other tests, and for the next ones."""
+    engine.clear()
+    yield engine
+    engine.clear()
+
+
+@pytest.fixture
 def make_engine(work_dir: Path) -> Iterator[Callable[[], Engine]]:
     """Starts engines that a test may stop and kill."""
     started: list[Engine] = []

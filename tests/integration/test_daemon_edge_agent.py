@@ -25,12 +25,10 @@ LONG = ["/bin/busybox", "sleep", "3600"]
 
 @pytest.fixture(scope="module")
 def device(engine: Engine) -> Iterator[Device]:
-    for container in engine.call("GET", "/containers/json?all=true"):
-        engine.call("DELETE", f"/containers/{container['Id']}?force=true")
+    engine.clear()
     with running_device(engine) as one:
         yield one
-        for container in engine.call("GET", "/containers/json?all=true"):
-            engine.call("DELETE", f"/containers/{container['Id']}?force=true")
+        engine.clear()
 
 
 @pytest.fixture(scope="module")
@@ -352,6 +350,18 @@ def test_a_slow_reader_of_a_loud_module(device: Device, engine: Engine) -> None:
     loud.remove()
 
 
+def test_a_follower_does_not_hold_up_a_stop(device: Device, talker: Container) -> None:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(device.daemon.mgmt))
+        s.sendall(f"GET /modules/talker/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
+        assert s.recv(65536)
+        begun = time.monotonic()
+        assert device.daemon.stop() == 0
+        assert time.monotonic() - begun < 8
+    device.daemon.start()
+
+
 # Who may do what, under which version
 
 
@@ -368,18 +378,6 @@ def other(device: Device, engine: Engine) -> Iterator[Module]:
         module.container.remove()
     except EngineError:
         pass
-
-
-def test_a_follower_does_not_hold_up_a_stop(device: Device, talker: Container) -> None:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
-        s.connect(str(device.daemon.mgmt))
-        s.sendall(f"GET /modules/talker/logs?api-version={VERSION}&follow=true HTTP/1.1\r\n\r\n".encode())
-        assert s.recv(65536)
-        begun = time.monotonic()
-        assert device.daemon.stop() == 0
-        assert time.monotonic() - begun < 8
-    device.daemon.start()
 
 
 def test_only_edge_agent_changes_what_there_is(device: Device, engine: Engine, other: Module) -> None:

@@ -38,14 +38,12 @@ def listed(daemon: Daemon) -> dict[str, Any]:
 
 
 @pytest.fixture
-def on_engine(make_daemon: Callable[..., Daemon], engine: Engine) -> Iterator[Daemon]:
+def on_engine(make_daemon: Callable[..., Daemon], clean: Engine) -> Iterator[Daemon]:
     """A daemon without an identity, which this needs none of, and an engine without containers of other tests."""
-    engine.clear()
-    daemon = make_daemon(engine.socket)
+    daemon = make_daemon(clean.socket)
     daemon.start()
     yield daemon
     assert daemon.stop() == 0
-    engine.clear()
 
 
 def test_nothing_to_list(on_engine: Daemon, engine: Engine) -> None:
@@ -207,9 +205,6 @@ def test_many_ask_at_once(on_engine: Daemon, engine: Engine) -> None:
     assert answers == [12] * 8
 
 
-# A scripted one
-
-
 def test_resources(on_engine: Daemon, engine: Engine) -> None:
     names = {f"m{number}" for number in range(8)}
     for name in sorted(names):
@@ -246,6 +241,9 @@ def test_support_bundle(on_engine: Daemon) -> None:
         reply = call(on_engine.mgmt, "GET", f"/systeminfo/supportbundle?api-version={version}&since=1h")
         assert reply.status == (501 if version >= "2020-07-07" else 404)
         assert reply.message
+
+
+# A scripted one
 
 
 @pytest.fixture

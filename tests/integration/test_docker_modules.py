@@ -18,14 +18,6 @@ from support.registry import PASSWORD, Registry, credentials
 
 
 @pytest.fixture
-def clean(engine: Engine) -> Iterator[Engine]:
-    """The engine without containers of other tests, and for the next ones."""
-    engine.clear()
-    yield engine
-    engine.clear()
-
-
-@pytest.fixture
 def make_registry(work_dir: Path) -> Iterator[Callable[..., Registry]]:
     """Starts registries."""
     started: list[Registry] = []

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable
 
 import pytest
 
 from support import process
 from support.engine import OURS, Engine
 from support.probe import Watch, probe
-
-
-@pytest.fixture
-def clean(engine: Engine) -> Iterator[Engine]:
-    """The engine without containers of other tests, and for the next ones."""
-    engine.clear()
-    yield engine
-    engine.clear()
 
 
 def test_list_shows_ours_only(clean: Engine) -> None:
