@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
 import time
 from typing import Iterator
 
@@ -12,9 +10,9 @@ import pytest
 
 from support.daemon import Daemon
 from support.device import Site, ended, running_site
+from support.wall_clock import set_clock
 
 DAY_S = 86400
-FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +38,6 @@ def daemon(site: Site) -> Iterator[Daemon]:
         yield one
     site.calm()
     site.check_manners()
-
-
-def set_clock(daemon: Daemon, text: str) -> None:
-    """What libfaketime understands: "@DATE" or an offset. The monotonic clock stays."""
-    assert FAKETIME, "libfaketime is not installed"
-    asan = os.environ.get("ASAN_OPTIONS", "")
-    daemon.env = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": text, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
-                  # A sanitizer insists on being the first library otherwise.
-                  "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
 
 
 def write_last_known(daemon: Daemon, seconds: int) -> None:

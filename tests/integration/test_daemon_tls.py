@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import shutil
 import time
 from datetime import datetime, timedelta, timezone
@@ -19,11 +17,11 @@ from support.device import Device, running_device
 from support.device_certs import DeviceCa
 from support.engine import Engine
 from support.issued import (CLIENTS, PEM, TlsServer, ask_server, by_python, get_bundle, get_identity, get_server,
-                            greeting, report, set_time_file, verify)
+                            greeting, report, verify)
 from support.module_image import Module
+from support.wall_clock import move_clock, set_clock
 
 DAY_S = 86400
-FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 GATEWAY = "Gateway.test"
 
 
@@ -221,7 +219,7 @@ def move(device: Device, days: float, cloud: bool = True) -> datetime:
     daemon of this step, so it is asked until it has noticed."""
     if cloud:
         device.emulator.admin.change_settings(clock_offset=int(days * DAY_S))
-    set_time_file(device.daemon, FAKETIME[0], int(days * DAY_S))
+    move_clock(device.daemon, int(days * DAY_S))
     later = datetime.now(timezone.utc) + timedelta(days=days)
     if device.daemon.is_running():
         process.wait_until(lambda: abs(told_now(device) - later) < timedelta(hours=1), "the daemon sees the step")
@@ -239,7 +237,6 @@ def told_now(device: Device) -> datetime:
 @pytest.fixture
 def movable(device: Device) -> Iterator[Device]:
     """A daemon whose clock a test may move while it runs; afterwards all is as if it had never moved."""
-    assert FAKETIME, "libfaketime is not installed"
     saved, state = dict(device.daemon.env), device.daemon.state
     assert device.daemon.stop() == 0
     move(device, 0)
@@ -327,9 +324,7 @@ def test_nothing_is_issued_in_1970(device: Device, hub: Module) -> None:
     saved = dict(daemon.env)
     try:
         assert daemon.stop() == 0
-        daemon.env = {"LD_PRELOAD": FAKETIME[0], "FAKETIME": "@1970-01-01 00:05:00", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                      "FAKETIME_NO_CACHE": "1",
-                      "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0".lstrip(":")}
+        set_clock(daemon, "@1970-01-01 00:05:00")
         daemon.clear_log()
         daemon.start()
         reply = ask_server(hub, GATEWAY)

@@ -70,6 +70,14 @@ def call(path: Path, method: str, target: str, body: Any = None, timeout_s: floa
     return parse_reply(answer)
 
 
+def preloaded(library: str, **env: str) -> dict[str, str]:
+    """The environment of a daemon with another library below it."""
+    asan = os.environ.get("ASAN_OPTIONS", "")
+    return {**env, "LD_PRELOAD": library,
+            # A sanitizer insists on being the first library otherwise.
+            "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
+
+
 def _file_uris(files: tuple[Path, Path]) -> dict[str, str]:
     return {"identity_cert": files[0].as_uri(), "identity_pk": files[1].as_uri()}
 
@@ -183,10 +191,7 @@ class Daemon:
 
     def _launch_preloaded(self, what: str, step: int, log: Optional[Path]) -> None:
         saved = self.env
-        asan = os.environ.get("ASAN_OPTIONS", "")
-        self.env = {**saved, "LD_PRELOAD": str(KILL_POINT), what: str(step),
-                    # A sanitizer insists on being the first library otherwise.
-                    "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
+        self.env = {**saved, **preloaded(str(KILL_POINT), **{what: str(step)})}
         if log is not None:
             self.env["KILL_POINT_LOG"] = str(log)
         try:

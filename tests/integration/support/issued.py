@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import re
 import socket
 import ssl
@@ -188,16 +187,3 @@ def report(daemon: Daemon) -> dict[str, Any]:
     reply = daemon.manage("GET", "/edged/status")
     assert reply.status == 200, reply
     return dict(json.loads(reply.body))
-
-
-def set_time_file(daemon: Daemon, library: str, offset_s: int) -> None:
-    """The daemon's wall clock, also while it runs; the monotonic clock stays."""
-    path = daemon.folder / "faketime"
-    beside = path.with_suffix(".new")
-    beside.write_text(f"{offset_s:+d}\n")
-    beside.rename(path)
-    asan = os.environ.get("ASAN_OPTIONS", "")
-    daemon.env = {"LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": str(path), "FAKETIME_NO_CACHE": "1",
-                  "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                  # A sanitizer insists on being the first library otherwise.
-                  "ASAN_OPTIONS": f"{asan}:verify_asan_link_order=0".lstrip(":")}
