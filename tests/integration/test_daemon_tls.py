@@ -17,7 +17,7 @@ from support.device import Device, running_device
 from support.device_certs import DeviceCa
 from support.engine import Engine
 from support.issued import (CLIENTS, PEM, TlsServer, ask_server, by_python, get_bundle, get_identity, get_server,
-                            greeting, report, verify)
+                            greeting, names_of, report, verify)
 from support.module_image import Module
 from support.wall_clock import move_clock, set_clock
 
@@ -37,11 +37,6 @@ def hub(device: Device) -> Module:
     return device.module("gateway")
 
 
-def names_of(certificate: x509.Certificate, kind: type) -> list[str]:
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return [str(name) for name in names.get_values_for_type(kind)]
-
-
 def common_name(certificate: x509.Certificate) -> str:
     return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
 
@@ -58,6 +53,7 @@ def test_server_certificate_convinces_clients(device: Device, hub: Module, clien
     foreign.write_text(DeviceCa("foreign").pem)
     with TlsServer(issued) as server:
         assert client(server, name.lower(), bundle) == ""
+        assert client(server, "gateway", bundle) == ""  # the module's own name
         assert client(server, name.lower(), foreign) != ""
     with TlsServer(issued, wrong if wrong[0] == "1" else "127.0.0.1") as server:
         assert client(server, wrong, bundle) != ""
@@ -73,7 +69,9 @@ def test_names_and_dates_of_a_server_certificate(hub: Module) -> None:
     assert leaf.not_valid_after <= issued.issuer.not_valid_after
     assert datetime.utcnow() - timedelta(seconds=600) < leaf.not_valid_before < datetime.utcnow() - timedelta(seconds=200)
     assert issued.expiration == leaf.not_valid_after.strftime("%Y-%m-%dT%H:%M:%S+00:00")
-    assert names_of(get_server(hub, "::1").leaf, x509.IPAddress) == ["::1"]
+    for address in ("::1", "10.1.2.3"):
+        numbered = get_server(hub, address).leaf
+        assert names_of(numbered, x509.IPAddress) == [address] and names_of(numbered, x509.DNSName) == ["gateway"]
     assert {common_name(c) for c in issued.chain[1:]}.isdisjoint({GATEWAY})
 
 

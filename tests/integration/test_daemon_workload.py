@@ -7,13 +7,10 @@ import base64
 import json
 import os
 import shutil
-import socket
-import ssl
 import tempfile
-import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator
 
 import pytest
 from cryptography import x509
@@ -22,6 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from support.daemon import Daemon, Reply, call
 from support.device import Device
 from support.engine import Engine
+from support.issued import certificates, get_bundle, get_server, names_of, verify
 from support.module_image import Module
 
 REFUSED = (404, "Module not found")
@@ -220,13 +218,6 @@ def test_text_decrypts_after_a_restart(device: Device, sensor: Module) -> None:
 # Certificates
 
 
-def bundle(daemon: Daemon) -> str:
-    reply = daemon.ask("GET", "/trust-bundle")
-    assert reply.status == 200, reply
-    assert list(reply.json()) == ["certificate"]
-    return str(reply.json()["certificate"])
-
-
 def chain_of(reply: Reply) -> list[x509.Certificate]:
     """Checks the form of the answer; leaf first."""
     assert reply.status == 201, reply
@@ -234,91 +225,12 @@ def chain_of(reply: Reply) -> list[x509.Certificate]:
     assert list(answer) == ["privateKey", "certificate", "expiration"]
     assert list(answer["privateKey"]) == ["type", "bytes"] and answer["privateKey"]["type"] == "key"
     assert answer["privateKey"]["bytes"].startswith("-----BEGIN PRIVATE KEY-----\n")
-    blocks = answer["certificate"].split("-----BEGIN")[1:]
-    chain = [x509.load_pem_x509_certificate(f"-----BEGIN{block}".encode()) for block in blocks]
+    chain = certificates(answer["certificate"])
     key = serialization.load_pem_private_key(answer["privateKey"]["bytes"].encode(), None)
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert key.public_key().public_bytes(*form) == chain[0].public_key().public_bytes(*form)
     assert answer["expiration"] == f"{chain[0].not_valid_after:%Y-%m-%dT%H:%M:%S}+00:00"
     return chain
-
-
-def names_of(cert: x509.Certificate, kind: Any) -> list[Any]:
-    extension = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    return list(extension.value.get_values_for_type(kind))
-
-
-def handshake(folder: Path, trust: str, server: Reply, name: str, client: Optional[Reply] = None) -> bytes:
-    """A TLS connection on a pair of sockets; the client checks chain and name, the server the client if there is one.
-    What the server said."""
-
-    def load(context: ssl.SSLContext, reply: Reply) -> None:
-        file = folder / "chain.pem"
-        file.write_text(reply.json()["certificate"] + reply.json()["privateKey"]["bytes"])
-        context.load_cert_chain(file)
-
-    ours, theirs = socket.socketpair()
-    accept = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    load(accept, server)
-    connect = ssl.create_default_context(cadata=trust)
-    if client is not None:
-        load(connect, client)
-        accept.verify_mode = ssl.CERT_REQUIRED
-        accept.load_verify_locations(cadata=trust)
-    failures: list[Exception] = []
-
-    def serve() -> None:
-        try:
-            with accept.wrap_socket(theirs, server_side=True) as s:
-                s.sendall(b"hello " + (str(s.getpeercert().get("subjectAltName")).encode() if client else b""))
-        except (OSError, ssl.SSLError) as error:
-            failures.append(error)
-            theirs.close()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        ours.settimeout(20)
-        with connect.wrap_socket(ours, server_hostname=name) as s:
-            said = s.recv(4096)
-    finally:
-        ours.close()
-        thread.join()
-    if failures:
-        raise failures[0]
-    return said
-
-
-def test_server_certificate_serves_tls(device: Device, sensor: Module, tmp_path: Path) -> None:
-    reply = server_cert(sensor, server_body("Gateway.Example.NET"))
-    leaf = chain_of(reply)[0]
-    assert names_of(leaf, x509.DNSName) == [NAME, "tempsensor"]
-    trust = bundle(device.daemon)
-    for name in (NAME, "tempsensor"):
-        assert handshake(tmp_path, trust, reply, name) == b"hello "
-    with pytest.raises(ssl.SSLCertVerificationError):
-        handshake(tmp_path, trust, reply, "other.example.net")
-
-
-def test_address_as_common_name(device: Device, sensor: Module, tmp_path: Path) -> None:
-    reply = server_cert(sensor, server_body("10.1.2.3"))
-    assert [str(a) for a in names_of(chain_of(reply)[0], x509.IPAddress)] == ["10.1.2.3"]
-    assert names_of(chain_of(reply)[0], x509.DNSName) == ["tempsensor"]
-    assert handshake(tmp_path, bundle(device.daemon), reply, "10.1.2.3") == b"hello "
-
-
-def test_identity_certificate_is_accepted_of_a_client(device: Device, sensor: Module, tmp_path: Path) -> None:
-    client = identity_cert(sensor, {})
-    leaf = chain_of(client)[0]
-    hub = device.emulator.admin.devices()[0]
-    uri = f"azureiot://{hub['hub'].split(':')[0]}/devices/{hub['deviceId']}/modules/tempSensor"
-    assert names_of(leaf, x509.UniformResourceIdentifier) == [uri]
-    server = server_cert(sensor, server_body())
-    assert uri.encode() in handshake(tmp_path, bundle(device.daemon), server, NAME, client)
-    with pytest.raises(ssl.SSLError):  # neither is good for the other's part
-        handshake(tmp_path, bundle(device.daemon), client, NAME)
-    with pytest.raises((ssl.SSLError, OSError)):
-        handshake(tmp_path, bundle(device.daemon), server, NAME, server)
 
 
 def test_each_certificate_has_a_key_and_a_number_of_its_own(sensor: Module) -> None:
@@ -384,13 +296,13 @@ def test_manifest_trust_bundle_is_empty(device: Device) -> None:
     assert device.daemon.ask("GET", "/manifest-trust-bundle").body == b'{"certificate":""}'
 
 
-def test_authorities_and_bundle_survive_a_restart(device: Device, sensor: Module, tmp_path: Path) -> None:
-    before = bundle(device.daemon)
-    reply = server_cert(sensor, server_body())
+def test_authorities_and_bundle_survive_a_restart(device: Device, sensor: Module) -> None:
+    before, issued = get_bundle(device.daemon, "before"), get_server(sensor, NAME)
     device.daemon.restart()
-    assert bundle(device.daemon) == before
-    assert handshake(tmp_path, bundle(device.daemon), reply, NAME) == b"hello "
-    assert chain_of(server_cert(sensor, server_body()))[1:] == chain_of(reply)[1:]
+    after = get_bundle(device.daemon)
+    assert after.read_text() == before.read_text()
+    assert verify(issued.chain_file, after) == ""
+    assert get_server(sensor, NAME).chain[1:] == issued.chain[1:]
 
 
 def test_status_tells_the_days_that_are_left(device: Device) -> None:

@@ -33,6 +33,12 @@ def certificates(pem: str) -> list[x509.Certificate]:
     return [x509.load_pem_x509_certificate(text.encode()) for text in PEM.findall(pem)]
 
 
+def names_of(certificate: x509.Certificate, kind: Any) -> list[str]:
+    """Alternative names of one kind."""
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name) for name in names.get_values_for_type(kind)]
+
+
 @dataclass
 class Issued:
     """An answer of a certificate route, in files for those who read files."""
