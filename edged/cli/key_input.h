@@ -21,7 +21,7 @@ struct key_input {
 };
 
 /* Appends what FILE (NULL: standard input) holds; out should be sensitive. A terminal is asked for
- * one line, which it does not show. Errors of fs_read_private; IO, RANGE. */
+ * one line, after the prompt, and does not show it. Errors of fs_read_private; IO, RANGE. */
 enum edge_code key_input_read(const char *file, const char *prompt, struct buf *out,
                               struct edge_error *err) EDGE_NODISCARD;
 

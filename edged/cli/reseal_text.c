@@ -8,23 +8,19 @@
 
 #include <stdio.h>
 
-#define PCR_CNT 24
-
 struct reseal_pcrs reseal_pcr_list(const struct cJSON *store) {
     struct reseal_pcrs ret = {""};
-    int numbers[PCR_CNT];
-    size_t cnt = 0, len = 0;
+    size_t len = 0;
     const struct cJSON *list = NULL;
     if (json_get_array(store, "pcrs", &list, NULL) != EDGE_OK) {
         return ret;
     }
-    for (const struct cJSON *n = json_first(list); n != NULL && cnt < PCR_CNT; n = json_next(n)) {
-        numbers[cnt++] = json_int(n, -1);
-    }
-    for (size_t i = 0; i < cnt && len < sizeof(ret.text); i++) {
-        const char *before = i == 0 ? "" : i + 1 == cnt ? " and " : ", ";
-        int n = snprintf(ret.text + len, sizeof(ret.text) - len, "%s%d", before, numbers[i]);
-        len += n > 0 ? (size_t)n : 0;
+    for (const struct cJSON *n = json_first(list); n != NULL && len < sizeof(ret.text);
+         n = json_next(n)) {
+        const char *before = len == 0 ? "" : json_next(n) == NULL ? " and " : ", ";
+        int added =
+            snprintf(ret.text + len, sizeof(ret.text) - len, "%s%d", before, json_int(n, -1));
+        len += added > 0 ? (size_t)added : 0;
     }
     return ret;
 }
