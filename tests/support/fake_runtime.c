@@ -44,9 +44,7 @@ struct call {
 struct container_extra {
     pid_t pids[PIDS_MAX];
     size_t cnt;
-    struct cJSON *body;
-    bool exited;
-    int64_t exit_code;
+    struct cJSON *body; /* what it was created from */
 };
 
 struct fake_runtime {
@@ -59,12 +57,11 @@ struct fake_runtime {
     enum edge_code fail, refuse, fail_calls[FAKE_RUNTIME_CALL_CNT_];
     struct list calls;
     struct list streams;
-    unsigned open, stream_cnt, inspects, tops, made_cnt, resumed;
+    unsigned open, inspects, tops, made_cnt, resumed;
     char journal[JOURNAL_MAX];
-    char *last_body, *last_auth, *last_tail, *last_network_name;
+    char *last_body, *last_auth, *last_tail;
     int last_timeout_s;
     struct runtime_logs_options last_logs;
-    struct runtime_network last_network;
 };
 
 static struct fake_runtime *fake_of(struct runtime *rt) {
@@ -230,12 +227,8 @@ static enum edge_code fake_stats(struct runtime *rt, const char *name, runtime_j
 static enum edge_code fake_network(struct runtime *rt, const struct runtime_network *network,
                                    runtime_done_fn *done, void *data, struct op *ret_op,
                                    struct edge_error *err) {
-    struct fake_runtime *f = fake_of(rt);
     struct call c = {.kind = FAKE_RUNTIME_NETWORK, .done.plain = done, .data = data};
     set_name(&c, network->name);
-    keep(&f->last_network_name, slice_str(network->name));
-    f->last_network = *network; /* the ranges stay the caller's */
-    f->last_network.name = f->last_network_name;
     return call_start(rt, &c, ret_op, err);
 }
 
@@ -278,7 +271,6 @@ static void fake_free(struct runtime *rt) {
     free(f->last_body);
     free(f->last_auth);
     free(f->last_tail);
-    free(f->last_network_name);
     free(f);
 }
 
@@ -321,7 +313,7 @@ struct runtime *fake_runtime_get(struct fake_runtime *f) {
 
 void fake_runtime_free(struct fake_runtime *f) {
     assert_int_equal(f->open, 0);
-    assert_int_equal(f->stream_cnt, 0);
+    assert_true(list_is_empty(&f->streams));
     runtime_free(&f->base);
 }
 
@@ -372,20 +364,6 @@ void fake_runtime_set_pids(struct fake_runtime *f, const char *id, const pid_t *
     assert_true(cnt <= PIDS_MAX);
     memcpy(f->extras[i].pids, pids, cnt * sizeof(*pids));
     f->extras[i].cnt = cnt;
-}
-
-void fake_runtime_set_body(struct fake_runtime *f, const char *id_or_name, const char *json) {
-    struct container_extra *e = &f->extras[must_find(f, id_or_name)];
-    json_free(e->body);
-    e->body = NULL;
-    assert_int_equal(json_parse(slice_str(json), &e->body, NULL), EDGE_OK);
-}
-
-void fake_runtime_set_exit(struct fake_runtime *f, const char *id_or_name, int64_t exit_code) {
-    size_t i = must_find(f, id_or_name);
-    f->containers[i].running = false;
-    f->extras[i].exited = true;
-    f->extras[i].exit_code = exit_code;
 }
 
 void fake_runtime_miss_image(struct fake_runtime *f, const char *image) {
@@ -477,13 +455,10 @@ static void describe(const struct fake_runtime *f, size_t at, struct runtime_mod
     }
     assert_true(slice_to_array(image, m->image, sizeof(m->image)));
     assert_true(slice_to_array(SLICE_LIT("sha256:00"), m->image_id, sizeof(m->image_id)));
-    m->status = c->running                       ? RUNTIME_STATUS_RUNNING
-                : e->exited && e->exit_code != 0 ? RUNTIME_STATUS_FAILED
-                                                 : RUNTIME_STATUS_STOPPED;
-    const char *state = c->running ? "running" : e->exited ? "exited" : "created";
+    m->status = c->running ? RUNTIME_STATUS_RUNNING : RUNTIME_STATUS_STOPPED;
+    const char *state = c->running ? "running" : "created";
     assert_true(slice_to_array(slice_str(state), m->state, sizeof(m->state)));
     m->has_exit_code = true;
-    m->exit_code = e->exit_code;
 }
 
 static void answer_modules(const struct call *c, enum edge_code code, size_t at,
@@ -511,8 +486,9 @@ static void make(const struct call *c) {
     (void)snprintf(id, sizeof(id), "%064x", 0xabc000u + f->made_cnt++);
     struct runtime_container *made = fake_runtime_add(f, id, c->name, false);
     made->running = false;
-    fake_runtime_set_body(f, id, c->body);
-    if (json_get_object(f->extras[f->cnt - 1].body, "Labels", &labels, NULL) == EDGE_OK) {
+    struct cJSON **body = &f->extras[f->cnt - 1].body;
+    assert_int_equal(json_parse(slice_str(c->body), body, NULL), EDGE_OK);
+    if (json_get_object(*body, "Labels", &labels, NULL) == EDGE_OK) {
         (void)!json_get_opt_str(labels, RUNTIME_OWNER_LABEL, &owner, NULL);
     }
     made->owned = slice_eq_str(owner, RUNTIME_OWNER_VALUE);
@@ -530,7 +506,6 @@ static void perform(const struct call *c, size_t at) {
     case FAKE_RUNTIME_START:
     case FAKE_RUNTIME_RESTART:
         f->containers[at].running = true;
-        f->extras[at].exited = false;
         break;
     case FAKE_RUNTIME_STOP:
         f->containers[at].running = false;
@@ -631,7 +606,6 @@ bool fake_runtime_step(struct fake_runtime *f) {
     if (opens_stream(c)) {
         journal(f, c, true);
         list_append(&f->streams, &c->node);
-        f->stream_cnt++;
         if (c->stream.on_open != NULL) {
             c->stream.on_open(c->data, 200);
         }
@@ -663,7 +637,6 @@ void fake_runtime_logs_end(struct fake_runtime *f, enum edge_code code) {
     struct edge_error err = {0};
 
     list_remove(&c->node);
-    f->stream_cnt--;
     op_remove(loop_ops(f->loop), c->op);
     code = c->canceled ? EDGE_CANCELED : code;
     if (code != EDGE_OK) {
@@ -671,10 +644,6 @@ void fake_runtime_logs_end(struct fake_runtime *f, enum edge_code code) {
     }
     c->stream.on_done(c->data, code, code != EDGE_OK ? &err : NULL);
     call_free(c);
-}
-
-unsigned fake_runtime_logs_open(const struct fake_runtime *f) {
-    return f->stream_cnt;
 }
 
 unsigned fake_runtime_logs_resumed(const struct fake_runtime *f) {
@@ -703,10 +672,6 @@ int fake_runtime_last_timeout_s(const struct fake_runtime *f) {
 
 const struct runtime_logs_options *fake_runtime_last_logs(const struct fake_runtime *f) {
     return &f->last_logs;
-}
-
-const struct runtime_network *fake_runtime_last_network(const struct fake_runtime *f) {
-    return &f->last_network;
 }
 
 unsigned fake_runtime_open(const struct fake_runtime *f) {

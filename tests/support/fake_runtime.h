@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A container runtime that a test fills and runs: answers are made when the test says so, from what
- * is in it then.
+ * is in it then. Containers that are made by a call do not run, and are owned when their labels say
+ * so; a module is told with their labels, environment and image.
  */
 #ifndef SUPPORT_FAKE_RUNTIME_H
 #define SUPPORT_FAKE_RUNTIME_H
@@ -54,12 +55,6 @@ void fake_runtime_fail_call(struct fake_runtime *f, enum fake_runtime_call kind,
 /* From now on calls cannot be started. */
 void fake_runtime_refuse(struct fake_runtime *f, enum edge_code code);
 
-/* What a container was created from, JSON: its labels, environment and image are told of a module.
- * Containers that are made by a call have it already; they do not run, and they are owned when
- * their labels say so. */
-void fake_runtime_set_body(struct fake_runtime *f, const char *id_or_name, const char *json);
-/* Of a container that has ended; it no longer runs. */
-void fake_runtime_set_exit(struct fake_runtime *f, const char *id_or_name, int64_t exit_code);
 /* Images are there unless they have been said to be missing; a pull that succeeds brings them. */
 void fake_runtime_miss_image(struct fake_runtime *f, const char *image);
 
@@ -73,13 +68,11 @@ const char *fake_runtime_last_body(const struct fake_runtime *f); /* create */
 const char *fake_runtime_last_auth(const struct fake_runtime *f); /* pull */
 int fake_runtime_last_timeout_s(const struct fake_runtime *f);    /* start, stop, restart, remove */
 const struct runtime_logs_options *fake_runtime_last_logs(const struct fake_runtime *f);
-const struct runtime_network *fake_runtime_last_network(const struct fake_runtime *f);
 
 /* A call for logs opens a stream when it is answered and then stays open. These speak to the oldest
  * open one. feed() gives back what its on_data said. */
 bool fake_runtime_logs_feed(struct fake_runtime *f, struct slice bytes);
 void fake_runtime_logs_end(struct fake_runtime *f, enum edge_code code);
-unsigned fake_runtime_logs_open(const struct fake_runtime *f);
 unsigned fake_runtime_logs_resumed(const struct fake_runtime *f);
 
 /* Answers the oldest open call; false when there is none. */
