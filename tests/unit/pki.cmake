@@ -23,12 +23,13 @@ foreach(name authorities bundle ca_make chain chain_check keeper_keys keeper_sta
              renew)
   edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support})
 endforeach()
-foreach(name pki pki_bundle pki_issue)
-  edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO
-    SOURCES ${pki_support} ${CMAKE_SOURCE_DIR}/tests/support/fake_loop.c
-            ${CMAKE_SOURCE_DIR}/tests/support/fake_wall.c
-            ${CMAKE_SOURCE_DIR}/tests/support/pki_world.c)
+set(pki_world fake_loop.c fake_wall.c pki_world.c)
+list(TRANSFORM pki_world PREPEND ${CMAKE_SOURCE_DIR}/tests/support/)
+foreach(name pki pki_bundle)
+  edge_unit_test(test_${name} LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support} ${pki_world})
 endforeach()
+edge_unit_test(test_pki_issue LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support} ${pki_world}
+               WRAP leaf_key_make)
 edge_unit_test(test_authorities_file LIBS edge_pki PkgConfig::CRYPTO SOURCES ${pki_support}
                WRAP renameat)
 edge_unit_test(test_quickstart LIBS edge_pki PkgConfig::CRYPTO

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pki/pki.h"
 
+#include "base/log.h"
 #include "support/alloc_fail.h"
 #include "support/ca_certs.h"
 #include "support/fake_hsm.h"
@@ -10,6 +11,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +52,42 @@ static void test_renewal_by_the_timer(void **state) {
         fake_loop_advance((uint64_t)DAY * 1000);
     }
     assert_true(pki_get_status(w->pki)->items[2].not_after_wall_s > end + 50 * DAY);
+}
+
+struct told {
+    unsigned cnt;
+    char last[256];
+};
+
+static void on_line(void *data, enum log_level level, const char *line) {
+    struct told *t = data;
+    if (level == LOG_WARN && strstr(line, " days left") != NULL) {
+        t->cnt++;
+        (void)snprintf(t->last, sizeof(t->last), "%s", line);
+    }
+}
+
+/* Each day once, of what should have been renewed a day ago. */
+static void test_days_left_are_told(void **state) {
+    struct pki_world *w = *state;
+    struct told told = {.cnt = 0};
+    assert_int_equal(pki_start(w->pki, NULL), EDGE_OK);
+    fake_loop_run();
+    log_set_level(LOG_WARN);
+    log_set_sink(on_line, &told);
+    fake_hsm_fail(w->hsm, 1000000, EDGE_HSM);
+    fake_loop_advance((uint64_t)60 * DAY * 1000);
+    assert_int_equal(told.cnt, 0);
+    fake_loop_advance((uint64_t)DAY * 1500);
+    assert_int_equal(told.cnt, 2); /* device and workload CA */
+    assert_non_null(strstr(told.last, "the workload CA '"));
+    assert_non_null(strstr(told.last, " has 28 days left"));
+    fake_loop_advance((uint64_t)DAY * 1000);
+    assert_int_equal(told.cnt, 4);
+    fake_hsm_fail(w->hsm, 0, EDGE_OK);
+    fake_loop_advance((uint64_t)DAY * 2000);
+    assert_int_equal(told.cnt, 4);
+    log_set_sink(NULL, NULL);
 }
 
 static void test_store_away(void **state) {
@@ -113,6 +151,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_clock_wrong_at_start, pki_world_setup,
                                         pki_world_teardown),
         cmocka_unit_test_setup_teardown(test_renewal_by_the_timer, pki_world_setup,
+                                        pki_world_teardown),
+        cmocka_unit_test_setup_teardown(test_days_left_are_told, pki_world_setup,
                                         pki_world_teardown),
         cmocka_unit_test_setup_teardown(test_store_away, pki_world_setup, pki_world_teardown),
         cmocka_unit_test_setup_teardown(test_stop_answers_all, pki_world_setup, pki_world_teardown),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pki/pki.h"
 
+#include "pki/leaf_pool.h"
 #include "pki/names.h"
 #include "support/ca_certs.h"
 #include "support/fake_hsm.h"
@@ -18,6 +19,41 @@
 
 #define NOW PKI_WORLD_NOW
 #define DAY ((int64_t)86400)
+
+static unsigned made_cnt;
+
+enum edge_code __real_leaf_key_make(enum leaf_key_type type, struct leaf_key *ret,
+                                    struct edge_error *err);
+enum edge_code __wrap_leaf_key_make(enum leaf_key_type type, struct leaf_key *ret,
+                                    struct edge_error *err);
+
+enum edge_code __wrap_leaf_key_make(enum leaf_key_type type, struct leaf_key *ret,
+                                    struct edge_error *err) {
+    made_cnt++;
+    return __real_leaf_key_make(type, ret, err);
+}
+
+/* A request for an RSA key does not wait for one to be made. */
+static void test_prepared_keys_are_taken(void **state) {
+    struct pki_world *w = *state;
+    struct pki_answer cert = {.cnt = 0};
+    pki_answer_init(&cert);
+    pki_free(w->pki);
+    w->config.leaf_key = CONFIG_LEAF_RSA2048;
+    const struct pki_deps deps = pki_world_deps(w);
+    assert_int_equal(pki_new(&deps, &w->pki, NULL), EDGE_OK);
+    assert_int_equal(pki_start(w->pki, NULL), EDGE_OK);
+    made_cnt = 0;
+    fake_loop_advance(60 * LEAF_POOL_QUIET_MS);
+    assert_int_equal(made_cnt, LEAF_POOL_MAX);
+    assert_int_equal(pki_world_ask(w, "gateway", DAY, &cert, NULL, NULL), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(cert.code, EDGE_OK);
+    assert_int_equal(made_cnt, LEAF_POOL_MAX);
+    fake_loop_advance(60 * LEAF_POOL_QUIET_MS);
+    assert_int_equal(made_cnt, LEAF_POOL_MAX + 1);
+    pki_answer_clear(&cert);
+}
 
 static void test_server_and_bundle(void **state) {
     struct pki_world *w = *state;
@@ -174,6 +210,8 @@ static void test_longest_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_places_of_a_module, pki_world_setup,
+                                        pki_world_teardown),
+        cmocka_unit_test_setup_teardown(test_prepared_keys_are_taken, pki_world_setup,
                                         pki_world_teardown),
         cmocka_unit_test_setup_teardown(test_server_and_bundle, pki_world_setup,
                                         pki_world_teardown),
