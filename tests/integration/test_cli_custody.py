@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
@@ -18,8 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from support import process
-from support.daemon import IOTEDGE, Daemon
+from support.daemon import IOTEDGE, Daemon, Reply
+from support.device import running_device
 from support.device_certs import DeviceCa, PrivateKey
+from support.engine import Engine
+from support.issued import ask_server, get_bundle, get_server, verify
+from support.module_image import Module
 from support.tpm2 import Tpm2
 
 PCR = 16  # the one that tests may extend and reset
@@ -306,6 +311,46 @@ def test_a_running_daemon_says_that_the_store_is_locked(daemon: Daemon, ca: Ca, 
     assert good(daemon, "import-ca")["name"] == ca.name
     daemon.stop()
     assert good(daemon, "reseal", "--show")["state"] == "bound"
+
+
+def test_a_running_daemon_whose_store_was_given_up(engine: Engine) -> None:
+    """Without a restart: modules sign as before, certificates and encryption begin anew."""
+    def crypt(module: Module, way: str, **body: str) -> Reply:
+        iv = base64.b64encode(b"0123456789abcdef").decode()
+        return module.ask("POST", f"/modules/tempSensor/genid/{module.generation}/{way}", {**body, "initializationVector": iv})
+
+    with running_device(engine) as device:
+        daemon, sensor = device.daemon, device.module("tempSensor")
+        daemon.config["tpm"]["pcrs"] = [PCR]
+        daemon.restart()
+        signature, box = sensor.sign(b"text").json(), crypt(sensor, "encrypt", plaintext="dGV4dA==").json()
+        old_chain, old_bundle = get_server(sensor, "gateway.test").chain, get_bundle(daemon, "old")
+        good(daemon, "reseal", "--recovery-file", str(daemon.folder / "code"))
+        assert daemon.stop() == 0
+        extend(Tpm2(device.swtpm.tcti, daemon.folder / "tools"))
+        daemon.start()
+        process.wait_until(lambda: status(daemon)["sealedStore"]["state"] == "locked", "the daemon knows of it")
+        assert "--recover" in status(daemon)["sealedStore"]["text"]
+        for reply in (crypt(sensor, "encrypt", plaintext="dGV4dA=="), crypt(sensor, "decrypt", **box),
+                      ask_server(sensor, "gateway.test")):
+            assert reply.status == 503 and "iotedge status" in reply.message, reply
+        assert sensor.sign(b"text").json() == signature
+
+        pid = daemon.pid
+        assert good(daemon, "reseal", "--abandon", "--yes")["state"] == "none"
+        daemon.wait_log("An operator gave up the sealed store")
+        process.wait_until(lambda: ask_server(sensor, "gateway.test").status == 201, "certificates are made again")
+        issued, bundle = get_server(sensor, "gateway.test"), get_bundle(daemon)
+        assert set(issued.chain).isdisjoint(old_chain)
+        assert verify(issued.chain_file, bundle) == "" and verify(issued.chain_file, old_bundle) != ""
+        made = crypt(sensor, "encrypt", plaintext="dGV4dA==").json()
+        assert crypt(sensor, "decrypt", **made).json() == {"plaintext": "dGV4dA=="}
+        assert crypt(sensor, "decrypt", **box).status == 400
+        assert sensor.sign(b"text").json() == signature
+        report = status(daemon)
+        assert (report["sealedStore"]["state"], report["resealNeeded"]) == ("open", True)
+        assert {c["name"] for c in report["certificates"]} >= {"owner CA", "device CA", "workload CA"}
+        assert daemon.pid == pid
 
 
 def test_status_shows_certificates(daemon: Daemon, tmp_path: Path) -> None:
