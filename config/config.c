@@ -35,7 +35,8 @@ void config_free(struct edge_config *cfg) {
     config_uri_clear(&cfg->listen_management);
     config_uri_clear(&cfg->listen_workload);
     config_uri_clear(&cfg->engine);
-    free(cfg->network);
+    config_network_clear(&cfg->network);
+    config_agent_clear(&cfg->agent);
     free(cfg->trusted_ca_certs);
     free(cfg->device_ca_cert);
     free(cfg->device_ca_pk);

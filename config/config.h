@@ -6,6 +6,7 @@
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/slice.h"
@@ -21,6 +22,10 @@
 #define CONFIG_STARTUP_SPREAD_MAX  86400         /* seconds: a day */
 #define CONFIG_PCR_MAX             23            /* last PCR of a PC */
 #define CONFIG_KEY_MAX             64            /* bytes of a decoded symmetric key */
+#define CONFIG_AUTH_MAX            8192          /* bytes of registry credentials as JSON */
+#define CONFIG_NETWORK_RANGES_MAX  16
+#define CONFIG_IMAGE_DAYS_MAX      3650
+#define CONFIG_IMAGE_HOURS_MAX     8760 /* a year */
 
 enum config_source {
     CONFIG_SOURCE_MANUAL,
@@ -50,6 +55,13 @@ enum config_ek_template {
 enum config_leaf_key {
     CONFIG_LEAF_P256,
     CONFIG_LEAF_RSA2048,
+};
+
+/* What becomes of running modules when the daemon is stopped. */
+enum config_on_stop {
+    CONFIG_STOP_AUTO,  /* they run on, unless the machine goes down */
+    CONFIG_STOP_LEAVE, /* they run on */
+    CONFIG_STOP_STOP,  /* they are stopped, edgeAgent first; as the 1.1 daemon did */
 };
 
 enum config_scheme {
@@ -86,6 +98,34 @@ struct config_provisioning {
     char *endpoint;            /* external: "http://host[:port]" or "unix:///path" */
 };
 
+/* The edgeAgent that the daemon starts by itself. Its container has the name edgeAgent always. */
+struct config_agent {
+    char *image;
+    bool pull;                 /* imagePullPolicy: on-create */
+    struct buf env;            /* JSON object of strings */
+    struct buf create_options; /* JSON object: body of the engine's create call */
+    struct secret
+        auth; /* JSON object: what the registry wants, as the engine takes it; empty: none */
+};
+
+struct config_network_range {
+    char *subnet, *gateway, *ip_range; /* each may be NULL */
+};
+
+struct config_network {
+    char *name;
+    /* For making it; one that is there is taken as it is. */
+    bool ipv6;
+    struct config_network_range *ranges;
+    size_t range_cnt; /* 0: the engine chooses */
+};
+
+struct config_image_gc {
+    bool enabled;
+    uint32_t age_days;       /* unused for as long; at least 1 */
+    uint32_t interval_hours; /* between two rounds; at least 1 */
+};
+
 struct edge_config {
     char *file; /* where it came from, for messages */
     struct config_provisioning provisioning;
@@ -94,9 +134,14 @@ struct edge_config {
     struct config_uri connect_management, connect_workload; /* what modules see */
     struct config_uri listen_management, listen_workload;   /* what the daemon opens */
     struct config_uri engine;                               /* moby_runtime.uri; unix */
+    struct config_network network;
+    struct config_agent agent;
+    bool has_max_retries; /* false: edgeAgent is tried for ever */
+    uint32_t max_retries; /* failures in a row that are borne; the next one ends the daemon */
+    enum config_on_stop on_stop;
+    struct config_image_gc image_gc;
     bool narrow_control;    /* edgeAgent and operators only may start, stop, restart, read logs */
     bool allow_elevated;    /* modules may be privileged and add capabilities */
-    char *network;          /* moby_runtime.network name */
     char *trusted_ca_certs; /* path of the PEM bundle, or NULL */
     char *device_ca_cert; /* operator's CA chain, PEM; NULL: the daemon makes its own. Never without
                              trusted_ca_certs */
@@ -118,6 +163,10 @@ struct edge_config {
     char *no_proxy; /* hosts reached without it, separated by commas; NULL: the environment
                        says */
 };
+
+/* True for the environment variables of edgeAgent that the daemon sets itself, in any case of
+ * letters, as edgeAgent reads them. Whatever else config.yaml says of them has no effect. */
+bool config_is_agent_variable(struct slice name);
 
 /* Name of the form of provisioning, as system information reports it: "manual.x509", "dps.tpm",
  * "external" and so on. */

@@ -7,6 +7,8 @@
 #include "config/config_uri.h"
 #include "config/config_value.h"
 
+#include <string.h>
+
 static void take_uri(struct config_doc *doc, const char *path, struct config_uri *ret) {
     struct edge_error err;
     enum edge_code code = config_uri_parse(config_doc_text(doc, path), ret, &err);
@@ -24,19 +26,13 @@ static void take_unix_uri(struct config_doc *doc, const char *path, const char *
     take_uri(doc, path, ret);
 }
 
-static void take_network(struct config_doc *doc, struct edge_config *cfg) {
-    const char *path = "moby_runtime.network";
-    const struct config_node *node = config_doc_get(doc, path);
-    struct slice name = slice_str(config_schema_find(path)->def);
-    if (node != NULL && node->kind == CONFIG_MAP) {
-        path = "moby_runtime.network.name";
-        node = config_doc_get(doc, path);
+/* SOURCE:TARGET:OPTIONS is how engines are told what to mount. */
+static void check_mountable(struct config_doc *doc, const char *path, const char *value) {
+    if (value != NULL && strchr(value, ':') != NULL) {
+        config_doc_problem(
+            doc, CONFIG_ERROR, path,
+            "has a ':' in its path, so that no container can be given what is there");
     }
-    /* An empty name means the default one, as in the 1.1 daemon. */
-    if (node != NULL && node->text.len > 0) {
-        name = node->text;
-    }
-    config_take_copy(doc, name, &cfg->network);
 }
 
 static void take_pem_file(struct config_doc *doc, const char *path, char **ret) {
@@ -94,6 +90,19 @@ static void take_cloud(struct config_doc *doc, struct edge_config *cfg) {
     }
 }
 
+static void take_modules(struct config_doc *doc, struct edge_config *cfg) {
+    struct slice on_stop = config_doc_text(doc, "modules.on_stop");
+    cfg->has_max_retries = config_doc_get(doc, "watchdog.max_retries") != NULL;
+    cfg->max_retries = (uint32_t)config_doc_uint(doc, "watchdog.max_retries");
+    cfg->on_stop = slice_eq_str(on_stop, "leave")  ? CONFIG_STOP_LEAVE
+                   : slice_eq_str(on_stop, "stop") ? CONFIG_STOP_STOP
+                                                   : CONFIG_STOP_AUTO;
+    cfg->image_gc.enabled = config_doc_bool(doc, "image_garbage_collection.enabled");
+    cfg->image_gc.age_days = (uint32_t)config_doc_uint(doc, "image_garbage_collection.age_days");
+    cfg->image_gc.interval_hours =
+        (uint32_t)config_doc_uint(doc, "image_garbage_collection.interval_hours");
+}
+
 void config_build(struct config_doc *doc, struct edge_config *cfg) {
     const char *connect_reason =
         "modules are told this URI and connect to Unix sockets only, since "
@@ -106,12 +115,17 @@ void config_build(struct config_doc *doc, struct edge_config *cfg) {
     config_take_text(doc, "homedir", config_value_absolute_path, NULL, &cfg->homedir);
     take_unix_uri(doc, "connect.management_uri", connect_reason, &cfg->connect_management);
     take_unix_uri(doc, "connect.workload_uri", connect_reason, &cfg->connect_workload);
+    check_mountable(doc, "homedir", cfg->homedir);
+    check_mountable(doc, "connect.management_uri", cfg->connect_management.path);
+    check_mountable(doc, "connect.workload_uri", cfg->connect_workload.path);
     cfg->narrow_control = slice_eq_str(config_doc_text(doc, "listen.module_control"), "operators");
     cfg->allow_elevated = config_doc_bool(doc, "allow_elevated_docker_permissions");
     take_uri(doc, "listen.management_uri", &cfg->listen_management);
     take_uri(doc, "listen.workload_uri", &cfg->listen_workload);
     take_unix_uri(doc, "moby_runtime.uri", engine_reason, &cfg->engine);
-    take_network(doc, cfg);
+    config_take_network(doc, &cfg->network);
+    config_take_agent(doc, &cfg->agent);
+    take_modules(doc, cfg);
     take_certificates(doc, cfg);
     take_tpm(doc, cfg);
     take_cloud(doc, cfg);

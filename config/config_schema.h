@@ -23,7 +23,7 @@ enum config_type {
     CONFIG_TYPE_ENUM,       /* string out of choices */
     CONFIG_TYPE_NAMED_MAP,  /* string, or mapping whose members have rows */
     CONFIG_TYPE_STRING_MAP, /* mapping of free names to strings; null counts as "" */
-    CONFIG_TYPE_FREE_MAP,   /* mapping that is not looked into */
+    CONFIG_TYPE_FREE_MAP,   /* mapping, or JSON text of one, that is not looked into */
     CONFIG_TYPE_LIST,       /* list whose items have the row "<path>[]" */
     CONFIG_TYPE_NUMBERS,    /* LIST of UINT, or one UINT, or text with commas between them; max
                                below 32 */

@@ -25,6 +25,10 @@ static const struct {
     {"device_ca_key", "certificates.device_ca_pk"},
     {"id_scope", "provisioning.scope_id"},
     {"idscope", "provisioning.scope_id"},
+    {"image_gc", "image_garbage_collection"},
+    {"image_age_cleanup_threshold", "image_garbage_collection.age_days"},
+    {"cleanup_recurrence", "image_garbage_collection.interval_hours"},
+    {"user", "agent.config.auth.username"},
 };
 
 static char fold(char c) {

@@ -29,6 +29,13 @@ void config_take_result(struct config_doc *doc, const char *path, enum edge_code
 /* Fills in the provisioning section, as far as the form that it has gives a meaning to its keys. */
 void config_take_provisioning(struct config_doc *doc, struct config_provisioning *p);
 
+void config_take_network(struct config_doc *doc, struct config_network *network);
+void config_network_clear(struct config_network *network);
+
+/* Environment, createOptions and credentials; checks the whole section. */
+void config_take_agent(struct config_doc *doc, struct config_agent *agent);
+void config_agent_clear(struct config_agent *agent); /* wipes */
+
 /* Releases and wipes what the provisioning section holds; idempotent. */
 void config_provisioning_clear(struct config_provisioning *p);
 

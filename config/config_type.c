@@ -74,14 +74,24 @@ static enum edge_code accept_uint(const struct config_key *row, const struct con
     return EDGE_OK;
 }
 
+/* 'a', 'b', 'c' */
+static void list_choices(const struct config_key *row, char *out, size_t size) {
+    size_t len = 0;
+    for (size_t i = 0; i < CONFIG_CHOICES_MAX && row->choices[i] != NULL; i++) {
+        int n = snprintf(out + len, size - len, "%s'%s'", i > 0 ? ", " : "", row->choices[i]);
+        len += n > 0 && (size_t)n < size - len ? (size_t)n : 0;
+    }
+}
+
 static enum edge_code accept_enum(const struct config_key *row, const struct config_node *node,
                                   struct edge_error *err) {
-    if (node->kind != CONFIG_STRING) {
-        return accept_string(node, err);
-    }
     char list[128] = "";
     const char *near_miss = NULL;
-    size_t len = 0;
+    list_choices(row, list, sizeof(list));
+    if (node->kind != CONFIG_STRING) {
+        return edge_set(err, EDGE_CONFIG, "expected one of %s, found %s", list,
+                        kind_name(node->kind));
+    }
     for (size_t i = 0; i < CONFIG_CHOICES_MAX && row->choices[i] != NULL; i++) {
         if (slice_eq_str(node->text, row->choices[i])) {
             return EDGE_OK;
@@ -89,9 +99,6 @@ static enum edge_code accept_enum(const struct config_key *row, const struct con
         if (slice_eq_nocase(node->text, row->choices[i])) {
             near_miss = row->choices[i];
         }
-        int n =
-            snprintf(list + len, sizeof(list) - len, "%s'%s'", i > 0 ? ", " : "", row->choices[i]);
-        len += n > 0 && (size_t)n < sizeof(list) - len ? (size_t)n : 0;
     }
     char shown[CONFIG_QUOTE_MAX];
     return edge_set(err, EDGE_CONFIG, "%s is none of %s%s", config_report_quote(node->text, shown),
@@ -107,13 +114,31 @@ static enum edge_code accept_kind(const struct config_node *node, enum config_ki
                     kind_name(node->kind));
 }
 
-/* createOptions appears as a JSON string in deployments, so that is what people paste. */
-static enum edge_code accept_free_map(const struct config_node *node, struct edge_error *err) {
-    if (node->kind == CONFIG_STRING) {
-        return edge_set(err, EDGE_CONFIG,
-                        "expected a mapping, found a string; write it as YAML, not as quoted JSON");
+/* "image_garbage_collection: false" is meant for its member. */
+static enum edge_code accept_map(const struct config_key *row, const struct config_node *node,
+                                 struct edge_error *err) {
+    char path[96];
+    (void)snprintf(path, sizeof(path), "%s.enabled", row->path);
+    if (node->kind == CONFIG_BOOL && config_schema_find(path) != NULL) {
+        return edge_set(err, EDGE_CONFIG, "expected a mapping, found true or false; write %s",
+                        path);
     }
     return accept_kind(node, CONFIG_MAP, err);
+}
+
+/* Deployments have createOptions as JSON text, so that is what people paste; whether it is one
+ * shows when it is taken. */
+static enum edge_code accept_free_map(const struct config_node *node, struct edge_error *err) {
+    return node->kind == CONFIG_STRING ? accept_string(node, err)
+                                       : accept_kind(node, CONFIG_MAP, err);
+}
+
+/* The name alone, or a mapping with it. */
+static enum edge_code accept_named_map(const struct config_node *node, struct edge_error *err) {
+    if (node->kind == CONFIG_LIST) {
+        return edge_set(err, EDGE_CONFIG, "expected a name or a mapping, found a list");
+    }
+    return node->kind == CONFIG_MAP ? EDGE_OK : accept_string(node, err);
 }
 
 static enum edge_code accept_numbers(const struct config_key *row, const struct config_node *node,
@@ -149,7 +174,7 @@ enum edge_code config_schema_accepts(const struct config_key *row, const struct 
     case CONFIG_TYPE_ENUM:
         return accept_enum(row, node, err);
     case CONFIG_TYPE_NAMED_MAP:
-        return node->kind == CONFIG_MAP ? EDGE_OK : accept_string(node, err);
+        return accept_named_map(node, err);
     case CONFIG_TYPE_FREE_MAP:
         return accept_free_map(node, err);
     case CONFIG_TYPE_LIST:
@@ -157,6 +182,6 @@ enum edge_code config_schema_accepts(const struct config_key *row, const struct 
     case CONFIG_TYPE_NUMBERS:
         return accept_numbers(row, node, err);
     default:
-        return accept_kind(node, CONFIG_MAP, err);
+        return accept_map(row, node, err);
     }
 }

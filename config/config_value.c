@@ -7,6 +7,7 @@
 #include "base/b64.h"
 #include "config/config.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static bool is_alnum(char c) {
@@ -237,6 +238,89 @@ bool config_value_numbers(struct slice value, uint64_t max, uint32_t *ret_bits) 
     }
     *ret_bits = bits;
     return true;
+}
+
+/* One part of the path, or the last with its tag and digest. */
+static bool is_image_part(struct slice part) {
+    bool dots_only = true;
+    for (size_t i = 0; i < part.len; i++) {
+        dots_only = dots_only && part.ptr[i] == '.';
+    }
+    return part.len > 0 && !dots_only && consists_of(part, "._-+:@[]");
+}
+
+/* Of the path behind the registry; tags and digests may have them. */
+static bool has_capital_path(struct slice value) {
+    struct slice path, head, rest = value;
+    bool first = true;
+    while (slice_cut(rest, '/', &head, &rest)) {
+        if (!first && has_capitals(head)) {
+            return true;
+        }
+        first = false;
+    }
+    path = rest;
+    (void)slice_cut(path, '@', &path, &head);
+    (void)slice_cut(path, ':', &path, &head);
+    return has_capitals(path);
+}
+
+const char *config_value_image(struct slice value) {
+    const char *shape = "is no name of an image, like registry.example/agent:1.1";
+    struct slice head, rest = value;
+    if (value.len == 0) {
+        return "is empty; give the image of edgeAgent";
+    }
+    if (config_value_is_placeholder(value)) {
+        return "still holds a placeholder; give the image of edgeAgent";
+    }
+    if (slice_starts_with(value, "http:") || slice_starts_with(value, "https:")) {
+        return "is no name of an image: leave out http:// or https://";
+    }
+    if (value.len > CONFIG_IMAGE_MAX) {
+        return "is longer than 511 bytes";
+    }
+    if (!is_alnum(value.ptr[0]) && value.ptr[0] != '[') {
+        return shape;
+    }
+    while (slice_cut(rest, '/', &head, &rest)) {
+        if (!is_image_part(head)) {
+            return shape;
+        }
+    }
+    if (!is_image_part(rest)) {
+        return shape;
+    }
+    return has_capital_path(value) ? "has capital letters: the engine takes them in the tag only"
+                                   : NULL;
+}
+
+static int address_family(struct slice value) {
+    char text[INET6_ADDRSTRLEN];
+    uint8_t address[sizeof(struct in6_addr)];
+    if (!slice_to_array(value, text, sizeof(text))) {
+        return AF_UNSPEC;
+    }
+    return inet_pton(AF_INET, text, address) == 1    ? AF_INET
+           : inet_pton(AF_INET6, text, address) == 1 ? AF_INET6
+                                                     : AF_UNSPEC;
+}
+
+const char *config_value_ip_address(struct slice value) {
+    return address_family(value) != AF_UNSPEC ? NULL : "is no IP address";
+}
+
+const char *config_value_ip_range(struct slice value) {
+    struct slice address, bits;
+    uint64_t number = 0;
+    if (!slice_cut(value, '/', &address, &bits)) {
+        return "is no range ADDRESS/BITS, like 172.30.0.0/16";
+    }
+    int family = address_family(address);
+    if (family == AF_UNSPEC || !slice_parse_u64(bits, family == AF_INET ? 32 : 128, &number)) {
+        return "is no range ADDRESS/BITS, like 172.30.0.0/16";
+    }
+    return NULL;
 }
 
 const char *config_value_absolute_path(struct slice value) {

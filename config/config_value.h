@@ -18,6 +18,7 @@
 #define CONFIG_HUB_HOSTNAME_MAX    253  /* bytes; RFC 1035 section 2.3.4 without the root's dot */
 #define CONFIG_DEVICE_ID_MAX       128  /* bytes */
 #define CONFIG_NO_PROXY_MAX        4096 /* bytes */
+#define CONFIG_IMAGE_MAX           511  /* bytes */
 
 /* True for a value that a template left to be filled in: "<ADD ... HERE>", "{scope_id}". */
 bool config_value_is_placeholder(struct slice value);
@@ -59,6 +60,15 @@ const char *config_value_no_proxy(struct slice value);
 /* Numbers from 0 to max (below 32), separated by commas, blanks around them: bit n of *ret_bits for
  * number n. False, *ret_bits untouched, for anything else. */
 bool config_value_numbers(struct slice value, uint64_t max, uint32_t *ret_bits);
+
+/* Name of an image, with a tag or digest or without. */
+const char *config_value_image(struct slice value);
+
+/* IPv4 or IPv6. */
+const char *config_value_ip_address(struct slice value);
+
+/* ADDRESS/BITS. */
+const char *config_value_ip_range(struct slice value);
 
 const char *config_value_absolute_path(struct slice value);
 

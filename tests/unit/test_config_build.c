@@ -19,7 +19,13 @@ static void test_defaults(void **state) {
     assert_string_equal(cfg->listen_management.path, "/var/run/iotedge/mgmt.sock");
     assert_string_equal(cfg->listen_workload.path, "/var/run/iotedge/workload.sock");
     assert_string_equal(cfg->engine.path, "/var/run/docker.sock");
-    assert_string_equal(cfg->network, "azure-iot-edge");
+    assert_string_equal(cfg->network.name, "azure-iot-edge");
+    assert_int_equal(cfg->network.range_cnt, 0);
+    assert_false(cfg->has_max_retries);
+    assert_int_equal(cfg->on_stop, CONFIG_STOP_AUTO);
+    assert_true(cfg->image_gc.enabled);
+    assert_int_equal(cfg->image_gc.age_days, 30);
+    assert_int_equal(cfg->image_gc.interval_hours, 24);
     assert_true(cfg->allow_elevated && !cfg->narrow_control);
     assert_null(cfg->trusted_ca_certs);
     assert_int_equal(cfg->hsm_backend, CONFIG_HSM_TPM);
@@ -60,6 +66,9 @@ static void test_everything_given(void **state) {
                     "certificates: {trusted_ca_certs: 'file:///etc/a%20b.pem', leaf_key: rsa2048,\n"
                     "  device_ca_cert: /c, device_ca_pk: 'file:///k',\n"
                     "  auto_generated_ca_lifetime_days: 7}\n"
+                    "watchdog: {max_retries: 0}\n"
+                    "modules: {on_stop: leave}\n"
+                    "image_garbage_collection: {enabled: false, age_days: 1, interval_hours: 2}\n"
                     "hsm: {backend: tpm, derived_key_ttl: 0}\n"
                     "tpm:\n"
                     "  tcti: 'swtpm:host=127.0.0.1,port=1'\n"
@@ -83,7 +92,12 @@ static void test_everything_given(void **state) {
     assert_string_equal(cfg->listen_management.name, "iotedge.mgmt.socket");
     assert_int_equal(cfg->listen_workload.fd_index, 1);
     assert_string_equal(cfg->engine.path, "/run/podman.sock");
-    assert_string_equal(cfg->network, "edge");
+    assert_string_equal(cfg->network.name, "edge");
+    assert_true(cfg->has_max_retries && cfg->max_retries == 0);
+    assert_int_equal(cfg->on_stop, CONFIG_STOP_LEAVE);
+    assert_false(cfg->image_gc.enabled);
+    assert_int_equal(cfg->image_gc.age_days, 1);
+    assert_int_equal(cfg->image_gc.interval_hours, 2);
     assert_true(!cfg->allow_elevated && cfg->narrow_control);
     assert_string_equal(cfg->trusted_ca_certs, "/etc/a b.pem");
     assert_string_equal(cfg->device_ca_cert, "/c");
@@ -107,16 +121,31 @@ static void test_sections_merge_with_defaults(void **state) {
     (void)state;
     struct edge_config *cfg = expect_fine(DPS "moby_runtime: {network: x}\n"
                                               "connect: {}\n");
-    assert_string_equal(cfg->network, "x");
+    assert_string_equal(cfg->network.name, "x");
     assert_string_equal(cfg->engine.path, "/var/run/docker.sock");
     assert_string_equal(cfg->connect_workload.path, "/var/run/iotedge/workload.sock");
     config_free(cfg);
     cfg = expect_fine(DPS "moby_runtime: {network: ''}\n");
-    assert_string_equal(cfg->network, "azure-iot-edge");
+    assert_string_equal(cfg->network.name, "azure-iot-edge");
     config_free(cfg);
     cfg = expect_fine(DPS "moby_runtime: {network: {name: ''}}\n");
-    assert_string_equal(cfg->network, "azure-iot-edge");
+    assert_string_equal(cfg->network.name, "azure-iot-edge");
     config_free(cfg);
+}
+
+static void test_modules(void **state) {
+    (void)state;
+    struct edge_config *cfg = expect_fine(DPS "modules: {on_stop: stop}\n"
+                                              "watchdog: {max_retries: ~}\n");
+    assert_int_equal(cfg->on_stop, CONFIG_STOP_STOP);
+    assert_false(cfg->has_max_retries);
+    config_free(cfg);
+    expect_error(DPS "modules: {on_stop: never}\n", 2, 20, "modules.on_stop",
+                 "'never' is none of 'auto', 'leave', 'stop'");
+    expect_error(DPS "image_garbage_collection: {age_days: 0}\n", 2, 38,
+                 "image_garbage_collection.age_days", "must be from 1 to 3650 days");
+    expect_error(DPS "image_garbage_collection: {interval_hours: 0}\n", 2, 44,
+                 "image_garbage_collection.interval_hours", "must be from 1 to 8760 hours");
 }
 
 static void test_aliases_reach_the_values(void **state) {
@@ -125,6 +154,15 @@ static void test_aliases_reach_the_values(void **state) {
                                               "  workload_uri: unix:///r/w\nlisten: *c\n");
     assert_string_equal(cfg->listen_management.path, "/r/m");
     config_free(cfg);
+}
+
+static void test_paths_that_containers_mount(void **state) {
+    (void)state;
+    expect_error(DPS "homedir: '/srv/a:b'\n", 2, 10, "homedir", "has a ':' in its path");
+    expect_error_among(DPS "connect: {workload_uri: 'unix:///r/w:1'}\n", 2, 25,
+                       "connect.workload_uri", "has a ':' in its path");
+    expect_error_among(DPS "connect: {management_uri: 'unix:///r/m:1'}\n", 2, 27,
+                       "connect.management_uri", "has a ':' in its path");
 }
 
 static void test_hostname(void **state) {
@@ -213,6 +251,8 @@ int main(void) {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything_given),
         cmocka_unit_test(test_sections_merge_with_defaults),
+        cmocka_unit_test(test_modules),
+        cmocka_unit_test(test_paths_that_containers_mount),
         cmocka_unit_test(test_aliases_reach_the_values),
         cmocka_unit_test(test_hostname),
         cmocka_unit_test(test_registration_id),

@@ -5,8 +5,7 @@
  * opens network sockets, this one refuses the file.
  */
 #include "base/fs.h"
-#include "config/config_doc.h"
-#include "config/config_yaml.h"
+#include "config/config.h"
 
 #include "test_config_expect.h"
 
@@ -143,6 +142,12 @@ static void test_values(void **state) {
     assert_int_equal(cfg->provisioning.key.len, 37);
     assert_int_equal(cfg->provisioning.key_line, 3);
     assert_null(cfg->trusted_ca_certs);
+    assert_true(cfg->has_max_retries);
+    assert_int_equal(cfg->max_retries, 3);
+    assert_string_equal(cfg->agent.image, "mcr.microsoft.com/azureiotedge-agent:1.1");
+    assert_string_equal(buf_cstr(&cfg->agent.env), "{}");
+    assert_string_equal(buf_cstr(&cfg->agent.create_options), "{}");
+    assert_int_equal(cfg->agent.auth.len, 0);
     config_free(cfg);
     cfg = load_sample("dps_symmetric_key");
     assert_true(cfg->provisioning.dynamic_reprovisioning);
@@ -152,7 +157,11 @@ static void test_values(void **state) {
     assert_string_equal(cfg->provisioning.endpoint, "unix:///run/provisioner/api.sock");
     config_free(cfg);
     cfg = load_sample("network");
-    assert_string_equal(cfg->network, "plant-net");
+    assert_string_equal(cfg->network.name, "plant-net");
+    assert_true(cfg->network.ipv6);
+    assert_int_equal(cfg->network.range_cnt, 2);
+    assert_string_equal(cfg->network.ranges[0].ip_range, "172.28.8.0/21");
+    assert_string_equal(cfg->network.ranges[1].gateway, "2001:db8:28::1");
     config_free(cfg);
     cfg = load_sample("certificates_by_path");
     assert_string_equal(cfg->trusted_ca_certs, "/srv/certs/roots.pem");
@@ -161,17 +170,11 @@ static void test_values(void **state) {
 
 static void test_case_is_kept(void **state) {
     (void)state;
-    struct buf text = read_sample("case_is_kept");
-    struct config_report report = {0};
-    struct config_doc doc = {.report = &report};
-    assert_int_equal(config_yaml_parse(buf_slice(&text), &doc.tree, &report, NULL), EDGE_OK);
-    assert_non_null(config_doc_find(&doc, "agent.env.AbC"));
-    assert_non_null(config_doc_find(&doc, "agent.env.DeF"));
-    assert_null(config_doc_find(&doc, "agent.env.abc"));
-    assert_non_null(config_doc_find(&doc, "agent.config.createOptions.Hostname"));
-    config_tree_free(doc.tree);
-    config_report_clear(&report);
-    buf_clear(&text);
+    struct edge_config *cfg = load_sample("case_is_kept");
+    assert_string_equal(cfg->agent.image, "registry.example/agent:1.1");
+    assert_string_equal(buf_cstr(&cfg->agent.env), "{\"AbC\":\"xyZ\",\"DeF\":\"uVw\"}");
+    assert_string_equal(buf_cstr(&cfg->agent.create_options), "{\"Hostname\":\"InSide\"}");
+    config_free(cfg);
 }
 
 /* The classes of what is refused, one line each. */
@@ -187,7 +190,7 @@ static void test_classes(void **state) {
     expect_error(DPS "agent: {imagePullPolicy: always}\n", 2, 26, "agent.imagePullPolicy",
                  "'always' is none of");
     expect_error(DPS "moby_runtime: {network: [x]}\n", 2, 25, "moby_runtime.network",
-                 "expected a string");
+                 "expected a name or a mapping");
     expect_error("provisioning: {source: edge}\n", 1, 24, "provisioning.source",
                  "'edge' is none of 'manual', 'dps', 'external'");
     expect_error("provisioning: {source: manual, authentication: {method: sas}}\n", 1, 57,

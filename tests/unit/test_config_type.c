@@ -99,7 +99,8 @@ static void test_choices(void **state) {
     expect_error(DPS "hsm: {backend: pkcs11}\n", 2, 16, "hsm.backend",
                  "'pkcs11' is none of 'tpm', 'soft'");
     expect_error(DPS "hsm: {backend: TPM}\n", 2, 16, "hsm.backend", "write it in small letters");
-    expect_error(DPS "hsm: {backend: 1}\n", 2, 16, "hsm.backend", "expected a string");
+    expect_error(DPS "hsm: {backend: 1}\n", 2, 16, "hsm.backend",
+                 "expected one of 'tpm', 'soft', found a number");
     expect_error(DPS "agent: {imagePullPolicy: always}\n", 2, 26, "agent.imagePullPolicy",
                  "'on-create', 'never'");
     expect_error(DPS "tpm: {ek_template: default}\n", 2, 20, "tpm.ek_template",
@@ -110,8 +111,12 @@ static void test_collections(void **state) {
     (void)state;
     expect_error(DPS "agent: x\n", 2, 8, "agent", "expected a mapping, found a string");
     expect_error(DPS "agent: {env: [a]}\n", 2, 14, "agent.env", "expected a mapping, found a list");
-    expect_error(DPS "agent: {config: {createOptions: '{}'}}\n", 2, 33,
-                 "agent.config.createOptions", "not as quoted JSON");
+    expect_error(DPS "image_garbage_collection: false\n", 2, 27, "image_garbage_collection",
+                 "found true or false; write image_garbage_collection.enabled");
+    expect_error(DPS "moby_runtime: {network: [a]}\n", 2, 25, "moby_runtime.network",
+                 "expected a name or a mapping, found a list");
+    expect_error(DPS "agent: {config: {createOptions: 5}}\n", 2, 33, "agent.config.createOptions",
+                 "expected a mapping, found a number");
     expect_error(DPS "agent: {config: {createOptions: [1]}}\n", 2, 33, "agent.config.createOptions",
                  "expected a mapping, found a list");
     expect_error(DPS "moby_runtime: {network: 5}\n", 2, 25, "moby_runtime.network",

@@ -169,6 +169,40 @@ static void test_no_proxy(void **state) {
     bad(config_value_no_proxy, "a|b", "contains a character");
 }
 
+static void test_image(void **state) {
+    (void)state;
+    fine(config_value_image, "agent");
+    fine(config_value_image, "registry.example:5000/a/b_c:1.1-linux");
+    fine(config_value_image, "[fe80::1]:5000/a@sha256:0123");
+    fine(config_value_image, "Registry.example/a/b:1.1-Linux");
+    fine(config_value_image, "a:B@sha256:0123");
+    bad(config_value_image, "registry.example/Agent:1.1", "capital letters");
+    bad(config_value_image, "registry.example/Azure/agent", "capital letters");
+    bad(config_value_image, "Agent", "capital letters");
+    bad(config_value_image, "", "empty");
+    bad(config_value_image, "<IMAGE>", "placeholder");
+    bad(config_value_image, "https://registry.example/a", "leave out");
+    bad(config_value_image, "a//b", "no name of an image");
+    bad(config_value_image, "a/../b", "no name of an image");
+    bad(config_value_image, "a/", "no name of an image");
+    bad(config_value_image, "-a", "no name of an image");
+    bad(config_value_image, "a b", "no name of an image");
+}
+
+static void test_addresses(void **state) {
+    (void)state;
+    fine(config_value_ip_address, "10.0.0.1");
+    fine(config_value_ip_address, "2001:db8::1");
+    bad(config_value_ip_address, "10.0.0", "no IP address");
+    bad(config_value_ip_address, "10.0.0.1/8", "no IP address");
+    fine(config_value_ip_range, "10.0.0.0/32");
+    fine(config_value_ip_range, "2001:db8::/128");
+    bad(config_value_ip_range, "10.0.0.0/33", "no range");
+    bad(config_value_ip_range, "2001:db8::/129", "no range");
+    bad(config_value_ip_range, "10.0.0.0", "no range");
+    bad(config_value_ip_range, "x/8", "no range");
+}
+
 static void test_absolute_path(void **state) {
     (void)state;
     fine(config_value_absolute_path, "/var/lib/x");
@@ -228,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_placeholder),     cmocka_unit_test(test_hostname),
         cmocka_unit_test(test_registration_id), cmocka_unit_test(test_scope_id),
+        cmocka_unit_test(test_image),           cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_absolute_path),   cmocka_unit_test(test_tcti),
         cmocka_unit_test(test_tls_version),     cmocka_unit_test(test_hub_hostname),
         cmocka_unit_test(test_device_id),       cmocka_unit_test(test_key),

@@ -41,7 +41,7 @@ static void test_keys_of_other_forms(void **state) {
 static void test_free_sections_are_left_alone(void **state) {
     (void)state;
     config_free(expect_fine(DPS "agent:\n  env: {AbC: x, a.b: '', c: ~}\n"
-                                "  config:\n    createOptions: {HostConfig: {Binds: [5, {}]}}\n"));
+                                "  config:\n    createOptions: {HostConfig: {Dns: [5, {}]}}\n"));
     expect_error(DPS "agent: {env: {a: 5}}\n", 2, 18, "agent.env.a", "expected a string");
     expect_error(DPS "agent: {env: {a: {b: c}}}\n", 2, 18, "agent.env.a", "found a mapping");
 }
