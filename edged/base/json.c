@@ -17,19 +17,20 @@ enum edge_code json_parse(struct slice text, struct cJSON **ret, struct edge_err
     return json_parse_within(text, JSON_NODES_MAX, ret, err);
 }
 
-enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
-                                 struct edge_error *err) {
-    enum edge_code code = json_scan_within(text, nodes_max, err);
-    if (code != EDGE_OK) {
-        return code;
-    }
-    /* Whatever passes the scan is in cJSON's language, so only memory can be missing. */
+/* Whatever passes the scan is in cJSON's language, so only memory can be missing. */
+static enum edge_code parse_scanned(struct slice text, struct cJSON **ret, struct edge_error *err) {
     struct cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, 0);
     if (root == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for JSON of %zu bytes", text.len);
     }
     *ret = root;
     return EDGE_OK;
+}
+
+enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
+                                 struct edge_error *err) {
+    enum edge_code code = json_scan_within(text, nodes_max, err);
+    return code == EDGE_OK ? parse_scanned(text, ret, err) : code;
 }
 
 /* Escapes are as long as before. A backslash takes the character after it along, so that an escaped
@@ -150,6 +151,26 @@ enum edge_code json_get_str(const struct cJSON *obj, const char *name, struct sl
     return code;
 }
 
+enum edge_code json_parse_views(struct slice text, size_t nodes_max, struct json_view *views,
+                                size_t view_cnt, struct cJSON **ret, struct edge_error *err) {
+    struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
+    bool are_there = true;
+    enum edge_code code = json_scan_views(text, nodes_max, views, view_cnt, err);
+    for (size_t i = 0; i < view_cnt; i++) {
+        are_there = are_there && views[i].value.ptr != NULL;
+    }
+    if (code == EDGE_OK && !are_there) {
+        code = parse_scanned(text, &root, err);
+    }
+    for (size_t i = 0; i < view_cnt && code == EDGE_OK && !are_there; i++) {
+        code = json_get_str(root, views[i].name, &views[i].value, err);
+    }
+    if (code == EDGE_OK) {
+        *ret = TAKE_PTR(root);
+    }
+    return code;
+}
+
 enum edge_code json_get_bool(const struct cJSON *obj, const char *name, bool *ret,
                              struct edge_error *err) {
     const struct cJSON *node = NULL;
@@ -208,6 +229,10 @@ bool json_is_str(const struct cJSON *node) {
     return cJSON_IsString(node);
 }
 
+bool json_is_null(const struct cJSON *node) {
+    return cJSON_IsNull(node);
+}
+
 int json_int(const struct cJSON *node, int other) {
     return cJSON_IsNumber(node) ? node->valueint : other;
 }
@@ -226,4 +251,29 @@ const struct cJSON *json_next(const struct cJSON *node) {
 
 const char *json_name(const struct cJSON *member) {
     return member->string;
+}
+
+static char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* In Unicode U+017F is an 's' in another case, U+212A a 'k'. */
+bool json_name_is(const struct cJSON *member, const char *want) {
+    const char *name = member->string;
+    for (; *want != '\0'; want++) {
+        char c = lower(*name);
+        size_t len = 1;
+        if (strncmp(name, "\xc5\xbf", 2) == 0) {
+            c = 's';
+            len = 2;
+        } else if (strncmp(name, "\xe2\x84\xaa", 3) == 0) {
+            c = 'k';
+            len = 3;
+        }
+        if (c != lower(*want)) {
+            return false;
+        }
+        name += len;
+    }
+    return *name == '\0';
 }

@@ -35,6 +35,19 @@ enum edge_code json_parse_with_nul(struct slice text, struct cJSON **ret,
 enum edge_code json_parse_within(struct slice text, size_t nodes_max, struct cJSON **ret,
                                  struct edge_error *err) EDGE_NODISCARD;
 
+/* A string member that is wanted. */
+struct json_view {
+    const char *name;
+    struct slice value;
+};
+
+/* The string members of an object as views, without a tree: for texts whose bulk is one long
+ * string. They point into text; when it has escapes, into *ret, a tree after all, which the caller
+ * frees (NULL otherwise). Errors: as json_parse_within, then those of json_get_str. */
+enum edge_code json_parse_views(struct slice text, size_t nodes_max, struct json_view *views,
+                                size_t view_cnt, struct cJSON **ret,
+                                struct edge_error *err) EDGE_NODISCARD;
+
 /* Frees a tree; wipes its strings first if `sensitive`. NULL allowed. */
 void json_free(struct cJSON *node);
 void json_free_sensitive(struct cJSON *node);
@@ -66,6 +79,7 @@ enum edge_code json_get_opt_str(const struct cJSON *obj, const char *name, struc
 bool json_is_object(const struct cJSON *node);
 bool json_is_array(const struct cJSON *node);
 bool json_is_str(const struct cJSON *node);
+bool json_is_null(const struct cJSON *node);
 struct slice json_str(const struct cJSON *node);   /* empty unless a string */
 int json_int(const struct cJSON *node, int other); /* other unless a number; fractions are cut */
 
@@ -74,6 +88,9 @@ int json_int(const struct cJSON *node, int other); /* other unless a number; fra
 const struct cJSON *json_first(const struct cJSON *node);
 const struct cJSON *json_next(const struct cJSON *node);
 const char *json_name(const struct cJSON *member); /* member name, or NULL in an array */
+/* Whether a member is what Go's decoder, and so the container engine, takes for `want`: it folds
+ * case as Unicode does. */
+bool json_name_is(const struct cJSON *member, const char *want);
 
 /* Writers: append compact JSON to a buffer. A writer keeps the first error; json_end reports it and
  * takes back what was written. json_add_node writes numbers that no double can hold as null, and

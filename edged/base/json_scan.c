@@ -16,6 +16,10 @@ struct scan {
     unsigned depth;
     size_t node_cnt;
     size_t node_max;
+    struct json_view *views;
+    size_t view_cnt;
+    struct json_view *wanted; /* the one that the present name asks for, or NULL */
+    bool has_escapes;
 };
 
 enum expect {
@@ -106,28 +110,35 @@ static bool is_plain_word(const unsigned char *text) {
 }
 
 /* Most text is plain ASCII, and a request may bring a megabyte of it. */
-static void skip_plain(struct scan *s) {
-    const unsigned char *text = (const unsigned char *)s->rest.ptr;
+size_t json_scan_plain(struct slice s) {
+    const unsigned char *text = (const unsigned char *)s.ptr;
     size_t len = 0;
-    while (s->rest.len - len >= sizeof(uint64_t) && is_plain_word(text + len)) {
+    while (s.len - len >= sizeof(uint64_t) && is_plain_word(text + len)) {
         len += sizeof(uint64_t);
     }
-    while (len < s->rest.len && text[len] >= 0x20 && text[len] < 0x80 && text[len] != '"' &&
+    while (len < s.len && text[len] >= 0x20 && text[len] < 0x80 && text[len] != '"' &&
            text[len] != '\\') {
         len++;
     }
-    skip(s, len);
+    return len;
 }
 
-/* After the opening quote. */
-static bool scan_string(struct scan *s) {
+static void skip_plain(struct scan *s) {
+    skip(s, json_scan_plain(s->rest));
+}
+
+/* After the opening quote; *ret is what stands between the quotes. */
+static bool scan_string(struct scan *s, struct slice *ret) {
+    const char *start = s->rest.ptr;
     for (skip_plain(s); s->rest.len > 0; skip_plain(s)) {
         unsigned char c = (unsigned char)s->rest.ptr[0];
         if (c == '"') {
+            *ret = slice_make(start, (size_t)(s->rest.ptr - start));
             skip(s, 1);
             return true;
         }
         if (c == '\\') {
+            s->has_escapes = true;
             skip(s, 1);
             if (!scan_escape(s)) {
                 return false;
@@ -197,14 +208,20 @@ static enum edge_code scan_value(struct scan *s, enum expect *ret_next, struct e
     if (++s->node_cnt > s->node_max) {
         return edge_set(err, EDGE_RANGE, "more than %zu JSON values", s->node_max);
     }
+    struct json_view *wanted = s->wanted;
+    s->wanted = NULL;
     char c = peek(s);
     if (c == '{' || c == '[') {
         return open_container(s, c == '{', ret_next, err);
     }
     bool ok;
     if (c == '"') {
+        struct slice text = {0};
         skip(s, 1);
-        ok = scan_string(s);
+        ok = scan_string(s, &text);
+        if (wanted != NULL) {
+            wanted->value = text;
+        }
     } else if (c == 't') {
         ok = scan_word(s, "true");
     } else if (c == 'f') {
@@ -226,8 +243,18 @@ static bool in_object(const struct scan *s) {
     return s->depth > 0 && (s->objects >> (s->depth - 1) & 1) != 0;
 }
 
+static void on_name(struct scan *s, struct slice name) {
+    for (size_t i = 0; i < s->view_cnt && s->depth == 1; i++) {
+        if (slice_eq_str(name, s->views[i].name)) {
+            s->wanted = &s->views[i];
+            s->wanted->value = (struct slice){0};
+        }
+    }
+}
+
 /* One token in a container; may end it. */
 static enum edge_code scan_step(struct scan *s, enum expect *state, struct edge_error *err) {
+    struct slice name = {0};
     bool may_end = *state != EXPECT_VALUE && *state != EXPECT_NAME && s->depth > 0;
     if (may_end && accept(s, in_object(s) ? '}' : ']')) {
         s->depth--;
@@ -240,9 +267,10 @@ static enum edge_code scan_step(struct scan *s, enum expect *state, struct edge_
         return scan_value(s, state, err);
     case EXPECT_NAME:
     case EXPECT_NAME_OR_END:
-        if (!accept(s, '"') || !scan_string(s)) {
+        if (!accept(s, '"') || !scan_string(s, &name)) {
             return malformed(err);
         }
+        on_name(s, name);
         skip_blanks(s);
         *state = EXPECT_VALUE;
         return accept(s, ':') ? EDGE_OK : malformed(err);
@@ -258,9 +286,17 @@ enum edge_code json_scan(struct slice text, struct edge_error *err) {
 }
 
 enum edge_code json_scan_within(struct slice text, size_t nodes_max, struct edge_error *err) {
-    struct scan s = {.rest = text, .node_max = nodes_max};
+    return json_scan_views(text, nodes_max, NULL, 0, err);
+}
+
+enum edge_code json_scan_views(struct slice text, size_t nodes_max, struct json_view *views,
+                               size_t view_cnt, struct edge_error *err) {
+    struct scan s = {.rest = text, .node_max = nodes_max, .views = views, .view_cnt = view_cnt};
     enum expect state = EXPECT_VALUE;
     enum edge_code code = EDGE_OK;
+    for (size_t i = 0; i < view_cnt; i++) {
+        views[i].value = (struct slice){0};
+    }
     skip_blanks(&s);
     do {
         code = scan_step(&s, &state, err);
@@ -270,6 +306,9 @@ enum edge_code json_scan_within(struct slice text, size_t nodes_max, struct edge
     } while (code == EDGE_OK && (s.depth > 0 || state != EXPECT_COMMA_OR_END));
     if (code == EDGE_OK && s.rest.len > 0) {
         code = malformed(err);
+    }
+    for (size_t i = 0; i < view_cnt && s.has_escapes; i++) {
+        views[i].value = (struct slice){0};
     }
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "reading JSON at byte %zu of %zu", text.len - s.rest.len,

@@ -4,6 +4,7 @@
  */
 #include "base/b64.h"
 #include "base/json.h"
+#include "base/json_scan.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -28,8 +29,8 @@ static void put_escape(struct json_writer *w, unsigned char c) {
     static const char to[] = "\"\\bfnrt";
     const char *at = c != '\0' ? strchr(from, c) : NULL;
     if (at != NULL) {
-        put(w, "\\", 1);
-        put(w, &to[at - from], 1);
+        const char text[] = {'\\', to[at - from]};
+        put(w, text, sizeof(text));
     } else {
         static const char digits[] = "0123456789abcdef";
         const char text[] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
@@ -40,21 +41,21 @@ static void put_escape(struct json_writer *w, unsigned char c) {
 /* Bytes at the start of s that need no escape and are well-formed. */
 static size_t plain_len(struct slice s) {
     size_t len = 0;
-    while (len < s.len) {
-        unsigned char c = (unsigned char)s.ptr[len];
-        if (c < 0x20 || c == '"' || c == '\\') {
-            break;
-        }
-        size_t n = c < 0x80 ? 1 : slice_utf8_char(slice_make(s.ptr + len, s.len - len));
-        if (n == 0) {
-            break;
-        }
+    size_t n;
+    do {
+        len += json_scan_plain(slice_make(s.ptr + len, s.len - len));
+        bool is_ascii = len == s.len || (unsigned char)s.ptr[len] < 0x80;
+        n = is_ascii ? 0 : slice_utf8_char(slice_make(s.ptr + len, s.len - len));
         len += n;
-    }
+    } while (n > 0);
     return len;
 }
 
 static void put_quoted(struct json_writer *w, struct slice s) {
+    uint8_t *unused;
+    if (w->code == EDGE_OK) { /* one growth for the whole text, which takes no less than that */
+        w->code = buf_reserve(w->out, s.len + 2, &unused, &w->err);
+    }
     put(w, "\"", 1);
     while (s.len > 0 && w->code == EDGE_OK) {
         size_t len = plain_len(s);

@@ -20,7 +20,6 @@
 #define LEGACY_FILES_CERT_DIR      "hsm/certs"
 #define LEGACY_FILES_CERT_KEY_DIR  "hsm/cert_keys"
 #define LEGACY_FILES_OWNER_CA      "edge_owner_cav0cQJsrFHjxosiOJDer2oKf-O45ZXKVJrO5WFWtFKe0_"
-#define LEGACY_FILES_DEVICE_CA     "device_ca_aliasazxVrrdEVxd7kvKvne1pOEyuSHF8EXSowNDhMzl30jI_"
 #define LEGACY_FILES_CERT_END      ".cert.pem"
 #define LEGACY_FILES_KEY_END       ".key.pem"
 #define LEGACY_FILES_HYBRID_DIR    "hybrid_id"

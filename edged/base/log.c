@@ -131,6 +131,12 @@ static size_t fit_utf8(const char *text, size_t len) {
     return done;
 }
 
+/* U+0080 to U+009F are control characters to a terminal. */
+static bool is_c1(const char *text) {
+    return (unsigned char)text[0] == 0xC2 && (unsigned char)text[1] >= 0x80 &&
+           (unsigned char)text[1] < 0xA0;
+}
+
 /* Adds the message at line[at], leaving room for the note; returns the new length. */
 static EDGE_PRINTF(3, 0) size_t add_text(char *line, size_t at, const char *fmt, va_list ap) {
     size_t room = LINE_MAX_LEN - NOTE_MAX_LEN - at;
@@ -142,10 +148,12 @@ static EDGE_PRINTF(3, 0) size_t add_text(char *line, size_t at, const char *fmt,
         memcpy(line + at + len, dots, sizeof(dots) - 1);
         len += sizeof(dots) - 1;
     }
-    /* A line is a line, whatever was quoted in it. */
+    /* A line is a line, and no order to a terminal, whatever was quoted in it. */
     for (size_t i = at; i < at + len; i++) {
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F) {
             line[i] = ' ';
+        } else if (is_c1(line + i)) {
+            line[i] = line[i + 1] = ' ';
         }
     }
     line[at + len] = '\0';
@@ -217,9 +225,7 @@ static size_t quote_char(struct slice s, char to[4], size_t *ret_len) {
         *ret_len = 2;
         return 1;
     }
-    /* U+0080 to U+009F are control characters to a terminal. */
-    bool is_c1 = n == 2 && c == 0xC2 && (unsigned char)s.ptr[1] < 0xA0;
-    if (n == 0 || c < 0x20 || c == 0x7F || is_c1) {
+    if (n == 0 || c < 0x20 || c == 0x7F || (n == 2 && is_c1(s.ptr))) {
         to[0] = '\\';
         to[1] = 'x';
         to[2] = digits[c >> 4];

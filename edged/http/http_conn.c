@@ -130,7 +130,7 @@ static void forget(struct buf *b) {
     if (b->cap > HTTP_KEEP_MAX) {
         buf_clear(b);
     } else {
-        buf_reset(b);
+        buf_truncate(b, 0); /* the rest of its memory is clean already */
     }
 }
 

@@ -36,7 +36,7 @@
 #define HTTP_PEER_CONNS     8   /* per peer process and listener */
 #define HTTP_GROUP_CONNS    32  /* per group of peers (a container) and listener */
 #define HTTP_ACCEPT_BURST   64  /* connections accepted before others get their turn */
-#define HTTP_REFUSED_MAX    256 /* per server: connections above the limits that are told so */
+#define HTTP_REFUSED_MAX    256 /* per listener: connections above the limits that are told so */
 #define HTTP_BACKLOG        512
 #define HTTP_RETRY_AFTER_S  1 /* told when a limit was hit */
 

@@ -237,6 +237,7 @@ static enum edge_code listener_new(struct http_server *s, const struct http_list
     l->max_conns_per_peer = opt->max_conns_per_peer > 0 ? opt->max_conns_per_peer : HTTP_PEER_CONNS;
     l->max_conns_per_group =
         opt->max_conns_per_group > 0 ? opt->max_conns_per_group : HTTP_GROUP_CONNS;
+    l->max_refused = opt->max_refused > 0 ? opt->max_refused : HTTP_REFUSED_MAX;
     *ret = l;
     return EDGE_OK;
 }
@@ -296,16 +297,16 @@ enum edge_code http_server_listen_fd(struct http_server *s, int fd,
         return code;
     }
     code = listener_start(l, fd, err);
-    if (code == EDGE_OK) {
+    if (code == EDGE_OK && opt->module == NULL) {
         log_info("%s: listening on the inherited socket %d", s->core.service->name, fd);
     }
     return code;
 }
 
-void http_server_unlisten(struct http_server *s, const char *path) {
+void http_server_unlisten(struct http_server *s, const char *module) {
     list_for_each (pos, tmp, &s->listeners) {
         struct http_listener *l = LIST_ENTRY(pos, struct http_listener, node);
-        if (l->path != NULL && strcmp(l->path, path) == 0) {
+        if (l->module != NULL && strcmp(l->module, module) == 0) {
             listener_close(l);
         }
     }

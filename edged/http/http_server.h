@@ -62,6 +62,7 @@ struct http_listen_options {
     unsigned max_conns;
     unsigned max_conns_per_peer;
     unsigned max_conns_per_group; /* see http_service.group */
+    unsigned max_refused;         /* connections above the limits that are told so */
     const char *module;           /* whose socket this is; NULL: shared by all. Copied */
     mode_t mode;                  /* of a socket file that is created: 0660, 0666 */
 };
@@ -88,9 +89,9 @@ void http_server_drain(struct http_server *s, uint32_t timeout_ms, void (*done)(
 /* After done(), or of a server that never listened. NULL allowed. */
 void http_server_free(struct http_server *s);
 
-/* Closes the listener that was opened on path and unlinks its file; its connections live on. Does
- * nothing when there is none. */
-void http_server_unlisten(struct http_server *s, const char *path);
+/* Closes the listeners of a module (options.module) and unlinks the file of one that was opened on
+ * a path; their connections live on. Does nothing when there is none. */
+void http_server_unlisten(struct http_server *s, const char *module);
 
 /* Other times than those of http_limits.h, for tests; 0 keeps the present one. Before the first
  * listener. */

@@ -89,7 +89,7 @@ void http_link_close(struct http_link *k) {
     }
     http_exchange_kill(&k->x);
     if (k->refused) {
-        s->refused--;
+        k->listener->refused--;
     } else {
         k->listener->open--;
         s->core.stats.open--;
@@ -319,6 +319,20 @@ static bool keeps_us_waiting(const struct http_link *k) {
     return false;
 }
 
+/* One who has not said anything yet may be about to, and is told; for others the end says it. */
+static void send_away(struct http_link *k) {
+    struct http_listener *l = k->listener;
+    if (k->x.id != 0 || !http_conn_is_idle(&k->x.conn) || l->refused >= l->max_refused) {
+        http_link_close(k);
+        return;
+    }
+    l->open--;
+    l->server->core.stats.open--;
+    l->refused++;
+    k->refused = true;
+    http_exchange_turn_away(&k->x);
+}
+
 /* At the limit a newcomer takes the place of the client that has kept us waiting the longest.
  * Otherwise the processes of one slow container could hold all places, and nobody else would get
  * in; whoever speaks at once is never the one to go. */
@@ -334,7 +348,7 @@ static void make_room(struct http_listener *l, const struct http_link *newcomer)
     if (longest != NULL) {
         log_debug("%s: a connection of pid %d makes room", l->server->core.service->name,
                   (int)longest->x.peer.pid);
-        http_link_close(longest);
+        send_away(longest);
     }
 }
 
@@ -400,11 +414,11 @@ static bool admit(struct http_link *k) {
     enum edge_code code = http_peer_read(fd_of(k), &k->x.peer, &err);
     k->refused = code == EDGE_OK && is_above_limits(l, k);
     if (k->refused) {
-        s->refused++;
+        l->refused++;
         s->core.stats.refused++;
-        log_warn("%s: pid %d has a connection too many (%u open)", s->core.service->name,
-                 (int)k->x.peer.pid, l->open);
-        return s->refused <= HTTP_REFUSED_MAX;
+        log_warn("%s: pid %d has a connection too many (%u open at the %s)", s->core.service->name,
+                 (int)k->x.peer.pid, l->open, l->module != NULL ? l->module : "shared socket");
+        return l->refused <= l->max_refused;
     }
     l->open++;
     s->core.stats.open++;

@@ -24,8 +24,10 @@ struct http_listener {
     unsigned max_conns;
     unsigned max_conns_per_peer;
     unsigned max_conns_per_group;
-    unsigned open; /* connections that count against the limits */
-    bool closed;   /* no handle any more; freed with its last connection */
+    unsigned max_refused;
+    unsigned open;    /* connections that count against the limits */
+    unsigned refused; /* those that do not */
+    bool closed;      /* no handle any more; freed with its last connection */
     bool closing;
     bool waiting; /* a client could not be accepted for want of memory */
     bool resting; /* a client waits until others have had their turn */
@@ -56,8 +58,7 @@ struct http_server {
     struct list listeners;
     struct list spares;
     unsigned spare_cnt;
-    unsigned links;   /* not yet freed */
-    unsigned refused; /* of these */
+    unsigned links; /* not yet freed */
 
     uv_timer_t timer;
     bool timer_open;   /* rest, too */

@@ -9,6 +9,8 @@
 #include "base/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,10 +86,38 @@ static enum edge_code clear_way(const char *path, const struct sockaddr_un *addr
                : edge_set_errno(err, errno, "could not remove the stale socket '%s'", path);
 }
 
+/* Sets the mode, and tells which file it is. A module that has the folder mounted may have put
+ * something else at the path by now: no link is followed, and nothing but a socket is touched.
+ * wanted: the file it must be, or NULL. */
+static enum edge_code set_mode(const char *path, mode_t mode, const struct http_socket_file *wanted,
+                               struct http_socket_file *ret, struct edge_error *err) {
+    struct stat st;
+    char by_fd[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+    int fd EDGE_CLEANUP(edge_cleanup_fd) = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        return edge_set_errno(err, errno, "could not look at the socket '%s'", path);
+    }
+    if (!S_ISSOCK(st.st_mode) ||
+        (wanted != NULL && (st.st_dev != wanted->dev || st.st_ino != wanted->ino))) {
+        return edge_set(err, EDGE_CONFLICT, "somebody has replaced the socket '%s'", path);
+    }
+    (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+    if ((st.st_mode & 07777) != mode && chmod(by_fd, mode) != 0) {
+        return edge_set_errno(err, errno, "could not set the mode of '%s'", path);
+    }
+    *ret = (struct http_socket_file){st.st_dev, st.st_ino};
+    return EDGE_OK;
+}
+
+enum edge_code http_socket_restore(const char *path, const struct http_socket_file *file,
+                                   mode_t mode, struct edge_error *err) {
+    struct http_socket_file same;
+    return set_mode(path, mode, file, &same, err);
+}
+
 enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
                                 struct http_socket_file *ret_file, struct edge_error *err) {
     struct sockaddr_un addr;
-    struct stat st;
     enum edge_code code = make_address(path, &addr, err);
     if (code == EDGE_OK) {
         code = make_parents(path, err);
@@ -108,12 +138,13 @@ enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
     if (fchmod(fd, mode) != 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
         return edge_set_errno(err, errno, "could not bind '%s'", path);
     }
-    if (chmod(path, mode) != 0 || lstat(path, &st) != 0) {
-        code = edge_set_errno(err, errno, "could not set the mode of '%s'", path);
-        (void)unlink(path);
+    code = set_mode(path, mode, NULL, ret_file, err);
+    if (code != EDGE_OK) {
+        if (code != EDGE_CONFLICT) {
+            (void)unlink(path);
+        }
         return code;
     }
-    *ret_file = (struct http_socket_file){st.st_dev, st.st_ino};
     *ret_fd = TAKE_FD(fd);
     return EDGE_OK;
 }

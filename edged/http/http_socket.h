@@ -23,6 +23,11 @@ enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
                                 struct http_socket_file *ret_file,
                                 struct edge_error *err) EDGE_NODISCARD;
 
+/* Gives the file of a bound socket its mode again, which who has it mounted may have changed.
+ * Errors: CONFLICT when it is another file by now, NOT_FOUND, DENIED. */
+enum edge_code http_socket_restore(const char *path, const struct http_socket_file *file,
+                                   mode_t mode, struct edge_error *err) EDGE_NODISCARD;
+
 /* Removes the socket file if it is still the one that was made. */
 void http_socket_unlink(const char *path, const struct http_socket_file *file);
 

@@ -87,17 +87,15 @@ static void read_module(struct slice text) {
 }
 
 static void read_images(struct slice text) {
-    struct runtime_image *list = NULL;
+    struct runtime_image image;
     struct cJSON *root = NULL;
-    size_t cnt = 0;
-    if (docker_images_json_list(text, &root, &list, &cnt, NULL) == EDGE_OK) {
-        must(cnt <= RUNTIME_IMAGES_MAX);
-        for (size_t i = 0; i < cnt; i++) {
-            must(list[i].id[0] != '\0');
-            must(list[i].tags == NULL || json_is_array(list[i].tags));
-        }
+    bool none;
+    if (docker_images_json_one(text, &root, &image, NULL) == EDGE_OK) {
+        must(image.id[0] != '\0');
+        must(image.tags == NULL || json_is_array(image.tags));
+        must(image.digests == NULL || json_is_array(image.digests));
+        must(docker_images_json_none(text, &none, NULL) != EDGE_OK);
     }
-    free(list);
     json_free(root);
 }
 

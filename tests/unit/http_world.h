@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A real server on a real socket with its clients in the same thread: each wait of a client turns
- * the server's loop. Failures end the cmocka test.
+ * the server's loop. Time is made here, so a test takes as long and goes the same way on a busy
+ * machine: link with uv_now and uv_timer_start wrapped. Failures end the cmocka test.
  */
 #ifndef UNIT_HTTP_WORLD_H
 #define UNIT_HTTP_WORLD_H
@@ -47,7 +48,7 @@ void world_close(void); /* drains, frees, checks that nothing is left */
 
 void world_turn_once(void);
 
-/* Turns the loop until nothing is ready. */
+/* Turns the loop until nothing is ready; no time passes. */
 void world_turn(void);
 void world_turn_ms(unsigned ms);
 void world_turn_until(bool (*done)(void));

@@ -173,6 +173,34 @@ static void test_format_2(void **state) {
     buf_clear(&out);
 }
 
+/* One context takes nonces of changing lengths, one after another. */
+static void test_nonce_lengths(void **state) {
+    const struct vector *v = *state;
+    struct aead *a = NULL;
+    struct slice iv = buf_slice(&v->iv), aad = buf_slice(&v->aad);
+    assert_int_equal(aead_new(&a, NULL), EDGE_OK);
+    for (int round = 0; round < 3; round++) {
+        struct buf blob, out;
+        buf_init(&blob, 256);
+        buf_init_sensitive(&out, 256);
+        assert_int_equal(
+            aead_open(a, AEAD_V1, &v->secret, iv, aad, buf_slice(&v->blob), &out, NULL), EDGE_OK);
+        assert_true(slice_eq(buf_slice(&out), buf_slice(&v->plain)));
+        assert_int_equal(aead_seal(a, &v->secret, aad, SLICE_LIT("text"), &blob, NULL), EDGE_OK);
+        assert_int_equal(aead_open(a, AEAD_V1, &v->secret, SLICE_LIT("short"), aad,
+                                   buf_slice(&v->blob), &out, NULL),
+                         EDGE_DENIED);
+        buf_reset(&out);
+        assert_int_equal(
+            aead_open(a, AEAD_V3, &v->secret, SLICE_LIT(""), aad, buf_slice(&blob), &out, NULL),
+            EDGE_OK);
+        assert_true(slice_eq(buf_slice(&out), SLICE_LIT("text")));
+        buf_clear(&blob);
+        buf_clear(&out);
+    }
+    aead_free(a);
+}
+
 static void test_format_3(void **state) {
     const struct vector *v = *state;
     struct slice aad = buf_slice(&v->aad);
@@ -307,6 +335,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_what_was_sealed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_format_2, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nonce_lengths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_format_3, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_nonce_comes_twice, setup, teardown),
         cmocka_unit_test(test_formats_need_their_length),

@@ -228,7 +228,7 @@ static void test_listeners_come_and_go(void **state) {
     world_read(fd, 1);
     assert_true(world_contains("\r\n\r\ntempSensor"));
     /* A connection outlives its listener. */
-    http_server_unlisten(world.server, path);
+    http_server_unlisten(world.server, "tempSensor");
     assert_int_equal(access(path, F_OK), -1);
     world_turn();
     world_send(fd, GET_HOOK);
@@ -236,7 +236,7 @@ static void test_listeners_come_and_go(void **state) {
     assert_true(world_contains("\r\n\r\ntempSensor"));
     (void)close(fd);
     world_turn();
-    http_server_unlisten(world.server, path);
+    http_server_unlisten(world.server, "tempSensor");
     assert_int_equal(http_server_listen_path(world.server, path, &opt, NULL), EDGE_OK);
     assert_int_equal(world_ask(GET_HOOK), 200);
     assert_int_equal(world_stats().requests, 3);
@@ -289,7 +289,7 @@ static enum edge_code listen_again(void *data) {
     const char *path = tmpdir_join(world.dir, "torture.sock");
     const struct http_listen_options opt = {.module = "m"};
     enum edge_code code = http_server_listen_path(world.server, path, &opt, NULL);
-    http_server_unlisten(world.server, path);
+    http_server_unlisten(world.server, "m");
     world_turn();
     assert_int_equal(access(path, F_OK), -1);
     return code;

@@ -213,6 +213,47 @@ static void test_cap_on_values(void **state) {
     assert_int_equal(json_parse_within(text, 5, &root, &err), EDGE_OK);
 }
 
+/* What the tree tells, and a tree only where there are escapes or something is amiss. */
+static void test_views(void **state) {
+    static const struct {
+        const char *text;
+        enum edge_code code;
+        bool has_tree;
+    } rows[] = {
+        {"{\"a\":\"x\",\"b\":\"\"}", EDGE_OK, false},
+        {" { \"b\" : \"y\" , \"z\":[{\"a\":\"no\"}], \"a\" : \"\xc3\xa4\" } ", EDGE_OK, false},
+        {"{\"a\":1,\"a\":\"x\",\"b\":\"1\",\"b\":\"2\"}", EDGE_OK, false},
+        {"{\"a\":\"x\\u002by\",\"b\":\"1\"}", EDGE_OK, true},
+        {"{\"\\u0061\":\"x\",\"a\":\"y\",\"b\":\"\"}", EDGE_OK, true},
+        {"{\"a\":\"y\",\"\\u0061\":\"x\",\"b\":\"\"}", EDGE_OK, true},
+        {"{\"a\":\"x\"}", EDGE_NOT_FOUND, false},
+        {"{\"a\":\"x\",\"b\":\"y\",\"b\":null}", EDGE_NOT_FOUND, false},
+        {"{\"a\":[\"x\"],\"b\":\"y\"}", EDGE_PARSE, false},
+        {"{\"a\":{\"a\":\"x\"},\"b\":\"y\"}", EDGE_PARSE, false},
+        {"[{\"a\":\"x\",\"b\":\"y\"}]", EDGE_PARSE, false},
+        {"[\"a\",\"x\"]", EDGE_PARSE, false},
+        {"{\"a\":\"x\",\"b\":\"y\"}}", EDGE_PARSE, false},
+        {"{\"a\":\"x\",\"b\":\"y\",\"c\":[1,2,3,4,5,6,7]}", EDGE_RANGE, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        struct json_view views[] = {{.name = "a"}, {.name = "b"}};
+        struct cJSON *tree EDGE_CLEANUP(json_cleanup) = NULL,
+                           *kept EDGE_CLEANUP(json_cleanup) = NULL;
+        struct slice want = {0};
+        assert_int_equal(json_parse_views(slice_str(rows[i].text), 8, views, 2, &kept, NULL),
+                         rows[i].code);
+        assert_int_equal(kept != NULL, rows[i].has_tree);
+        if (rows[i].code == EDGE_OK) {
+            tree = parse(rows[i].text);
+            for (size_t j = 0; j < 2; j++) {
+                assert_int_equal(json_get_str(tree, views[j].name, &want, NULL), EDGE_OK);
+                assert_true(slice_eq(views[j].value, want));
+            }
+        }
+    }
+}
+
 static enum edge_code parse_all(void *data) {
     struct edge_error err = {0};
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
@@ -246,6 +287,26 @@ static void test_nul(void **state) {
     assert_int_equal(json_parse_with_nul(SLICE_LIT(""), &root, NULL), EDGE_PARSE);
 }
 
+static void test_names_as_the_engine_reads_them(void **state) {
+    struct cJSON *root = NULL;
+    (void)state;
+    assert_int_equal(json_parse(SLICE_LIT("{\"hOsTs\":null,\"ho\xc5\xbftk\":1,"
+                                          "\"host\xe2\x84\xaa\":2,\"host\":3,\"hostss\":4}"),
+                                &root, NULL),
+                     EDGE_OK);
+    const struct cJSON *n = json_first(root);
+    assert_true(json_name_is(n, "Hosts") && json_is_null(n));
+    n = json_next(n);
+    assert_true(json_name_is(n, "HostK") && !json_is_null(n));
+    n = json_next(n);
+    assert_true(json_name_is(n, "HostK"));
+    n = json_next(n);
+    assert_false(json_name_is(n, "HostK"));
+    n = json_next(n);
+    assert_false(json_name_is(n, "Hosts"));
+    json_free(root);
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     char text[] = "{\"a\":[1,\"two\",{\"three\":null}],\"b\":true}";
@@ -265,6 +326,8 @@ int main(void) {
         cmocka_unit_test(test_iteration),
         cmocka_unit_test(test_sensitive_strings_are_wiped),
         cmocka_unit_test(test_cap_on_values),
+        cmocka_unit_test(test_views),
+        cmocka_unit_test(test_names_as_the_engine_reads_them),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
