@@ -22,7 +22,7 @@
 #define HTTP_CLIENT_CONNECT_TIMEOUT_MS 10000
 #define HTTP_CLIENT_HEADERS_MAX        65536 /* bytes of all answer headers */
 #define HTTP_CLIENT_BODY_MAX           ((size_t)1024 * 1024)
-#define HTTP_CLIENT_IN_FLIGHT_MAX      256
+#define HTTP_CLIENT_IN_FLIGHT_MAX      448   /* 384 of them may be the container engine's */
 #define HTTP_CLIENT_IDENTITY_MAX       65536 /* bytes of a certificate chain or of a key */
 
 struct http_client;
@@ -57,7 +57,9 @@ struct http_client_header {
 struct http_client_request {
     const char *method; /* "GET" ... */
     const char *url;    /* https://host[:port]/path?query, or http://localhost/... with unix_path */
-    const char *unix_path; /* socket path, or NULL */
+    /* Socket path, or NULL. With one, only GET may be sent a second time when the peer ends a kept
+     * connection without an answer. */
+    const char *unix_path;
     /* Client certificate, or NULL; for https. */
     const struct http_client_identity *identity;
     /* url may also be http:// to a network address. Asked directly, never through a proxy; the

@@ -197,6 +197,10 @@ static bool request_set_transport(struct http_client_call *r,
     bad |= SET(e, CURLOPT_PROXY, "");
     if (req->unix_path != NULL) {
         bad |= SET(e, CURLOPT_UNIX_SOCKET_PATH, req->unix_path);
+        /* curl sends a request again by itself when a connection that it had kept ends without an
+         * answer. What changes something would be done twice; a new connection costs little here.
+         */
+        bad |= SET(e, CURLOPT_FRESH_CONNECT, strcmp(req->method, "GET") != 0 ? 1L : 0L);
     }
     return !bad;
 }

@@ -28,6 +28,7 @@ struct loop_call {
 struct loop_signal {
     struct list node;
     uv_signal_t handle;
+    struct loop *loop;
     void (*fn)(void *data, int signum);
     void *data;
 };
@@ -47,6 +48,7 @@ struct loop {
     struct op_table *ops;
     uint64_t turn_start_ns;
     uint64_t turn_idle_ns; /* time waited so far, at the start of the turn */
+    bool was_signaled;     /* in this turn: libuv does not count a wait that a signal interrupts */
     void (*lag_fn)(void *data, uint64_t lag_ms);
     void *lag_data;
 };
@@ -54,6 +56,7 @@ struct loop {
 static void loop_begin_turn(struct loop *l, uint64_t now_ns, uint64_t idle_ns) {
     l->turn_start_ns = now_ns;
     l->turn_idle_ns = idle_ns;
+    l->was_signaled = false;
 }
 
 static void loop_on_turn(uv_prepare_t *handle) {
@@ -63,8 +66,9 @@ static void loop_on_turn(uv_prepare_t *handle) {
     uint64_t turn_ns = now_ns - l->turn_start_ns;
     uint64_t waited_ns = idle_ns - l->turn_idle_ns;
     uint64_t lag_ns = turn_ns > waited_ns ? turn_ns - waited_ns : 0;
+    bool is_known = !l->was_signaled;
     loop_begin_turn(l, now_ns, idle_ns);
-    if (l->lag_fn != NULL && lag_ns >= UINT64_C(1000000) * LOOP_LAG_WARN_MS) {
+    if (l->lag_fn != NULL && is_known && lag_ns >= UINT64_C(1000000) * LOOP_LAG_WARN_MS) {
         l->lag_fn(l->lag_data, lag_ns / 1000000);
     }
 }
@@ -187,6 +191,7 @@ enum edge_code loop_post(struct loop *l, void (*fn)(void *data), void *data,
 
 static void loop_on_signal_event(uv_signal_t *handle, int signum) {
     struct loop_signal *s = handle->data;
+    s->loop->was_signaled = true;
     s->fn(s->data, signum);
 }
 
@@ -196,6 +201,7 @@ enum edge_code loop_on_signal(struct loop *l, int signum, void (*fn)(void *data,
     if (s == NULL) {
         return edge_set(err, EDGE_NOMEM, "no memory for a signal handler");
     }
+    s->loop = l;
     s->fn = fn;
     s->data = data;
     int rc = uv_signal_init(&l->uv, &s->handle);

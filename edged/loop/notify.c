@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #define NOTIFY_FD_FIRST 3
-#define NOTIFY_NAME_MAX 255
 
 /* The manager's socket may be full for a moment; READY=1 must not get lost, nor the loop be held
  * up. */
@@ -89,6 +88,12 @@ static void notify_send_with_fd(const char *text, int fd) {
 
 void notify_send(const char *assignments) {
     notify_send_with_fd(assignments, -1);
+}
+
+bool notify_is_managed(void) {
+    struct sockaddr_un addr;
+    socklen_t len = 0;
+    return notify_address(&addr, &len);
 }
 
 /* As the manager demands of FDNAME. */
@@ -199,31 +204,21 @@ static bool notify_next_name(struct slice *names, bool *more, struct slice *ret_
     return true;
 }
 
-static enum edge_code notify_parse(struct notify_fd *ret, size_t max_cnt, size_t *ret_cnt,
-                                   struct edge_error *err) {
-    uint64_t cnt = 0;
+static enum edge_code notify_read_all(struct notify_fd *list, size_t cnt, struct edge_error *err) {
     const char *names_text = env_get("LISTEN_FDNAMES");
     struct slice names = slice_str(names_text);
     bool more = names_text != NULL;
-    size_t limit = max_cnt < NOTIFY_FDS_MAX ? max_cnt : NOTIFY_FDS_MAX;
-    if (!slice_parse_u64(slice_str(env_get("LISTEN_FDS")), INT32_MAX, &cnt)) {
-        return edge_set(err, EDGE_CONFIG, "LISTEN_FDS is not a number");
-    }
-    if (cnt > limit) {
-        return edge_set(err, EDGE_CONFIG, "too many inherited sockets (%llu, at most %zu)",
-                        (unsigned long long)cnt, limit);
-    }
     for (size_t i = 0; i < cnt; i++) {
         struct slice name = slice_make(NULL, 0);
         if (names_text != NULL && !notify_next_name(&names, &more, &name)) {
             return edge_set(err, EDGE_CONFIG,
                             "LISTEN_FDNAMES has fewer names than LISTEN_FDS says");
         }
-        if (!slice_to_array(name, ret[i].name, sizeof(ret[i].name))) {
+        if (!slice_to_array(name, list[i].name, sizeof(list[i].name))) {
             return edge_set(err, EDGE_CONFIG, "name %zu in LISTEN_FDNAMES is too long", i);
         }
-        ret[i].fd = NOTIFY_FD_FIRST + (int)i;
-        enum edge_code code = notify_adopt(ret[i].fd, ret[i].name, err);
+        list[i].fd = NOTIFY_FD_FIRST + (int)i;
+        enum edge_code code = notify_adopt(list[i].fd, list[i].name, err);
         if (code != EDGE_OK) {
             return code;
         }
@@ -231,23 +226,47 @@ static enum edge_code notify_parse(struct notify_fd *ret, size_t max_cnt, size_t
     if (more && (cnt > 0 || names.len > 0)) {
         return edge_set(err, EDGE_CONFIG, "LISTEN_FDNAMES has more names than LISTEN_FDS says");
     }
-    *ret_cnt = (size_t)cnt;
     return EDGE_OK;
 }
 
-enum edge_code notify_listen_fds(struct notify_fd *ret, size_t max_cnt, size_t *ret_cnt,
-                                 struct edge_error *err) {
+static enum edge_code notify_parse(struct notify_fds *ret, struct edge_error *err) {
+    uint64_t cnt = 0;
+    if (!slice_parse_u64(slice_str(env_get("LISTEN_FDS")), INT32_MAX, &cnt)) {
+        return edge_set(err, EDGE_CONFIG, "LISTEN_FDS is not a number");
+    }
+    if (cnt > NOTIFY_FDS_MAX) {
+        return edge_set(err, EDGE_CONFIG, "too many inherited sockets (%llu, at most %d)",
+                        (unsigned long long)cnt, NOTIFY_FDS_MAX);
+    }
+    struct notify_fd *list EDGE_CLEANUP(edge_cleanup_free) = calloc((size_t)cnt + 1, sizeof(*list));
+    if (list == NULL) {
+        return edge_set(err, EDGE_NOMEM, "out of memory for the inherited sockets");
+    }
+    enum edge_code code = notify_read_all(list, (size_t)cnt, err);
+    if (code == EDGE_OK && cnt > 0) {
+        ret->items = TAKE_PTR(list);
+        ret->cnt = (size_t)cnt;
+    }
+    return code;
+}
+
+enum edge_code notify_listen_fds(struct notify_fds *ret, struct edge_error *err) {
     enum edge_code code = EDGE_OK;
-    size_t cnt = 0;
+    struct notify_fds fds = {0};
     const char *pid = env_get("LISTEN_PID");
     if (pid != NULL && env_get("LISTEN_FDS") != NULL && notify_is_own_pid(pid)) {
-        code = notify_parse(ret, max_cnt, &cnt, err);
+        code = notify_parse(&fds, err);
     }
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");
     (void)unsetenv("LISTEN_FDNAMES");
     if (code == EDGE_OK) {
-        *ret_cnt = cnt;
+        *ret = fds;
     }
     return code;
+}
+
+void notify_fds_clear(struct notify_fds *fds) {
+    free(fds->items);
+    *fds = (struct notify_fds){0};
 }

@@ -12,11 +12,14 @@
 #include <uv.h>
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* RSA and EC operations of OpenSSL and the TPM stack's command buffers fit several times. */
 #define WORKER_STACK_SIZE ((size_t)512 * 1024)
@@ -41,11 +44,12 @@ struct worker_item {
 
 struct worker {
     struct loop *loop;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd: there is news for the loop */
+    uv_poll_t wake;
     struct loop_timer *timer; /* runs out with the earliest deadline in the queue */
     uint64_t timer_at_ms;     /* 0: not armed */
     uint32_t unfinished_cnt;  /* submitted, done() not yet run */
-    bool stopping;
+    bool stopping, abandoned;
     void (*stopped)(void *data);
     void *stop_data;
     pthread_t thread;
@@ -56,9 +60,13 @@ struct worker {
     struct list urgent;
     struct list normal;
     struct list finished;
+    struct worker_item *running; /* in the thread's hands */
     _Atomic uint32_t waiting_cnt;
-    bool quit;   /* the thread leaves once the queues are empty */
-    bool exited; /* the thread touches nothing any more */
+    bool is_told; /* the loop will look at the finished list */
+    bool quit;    /* the thread leaves once the queues are empty */
+    bool exited;  /* the thread touches nothing any more */
+    bool left;    /* the loop has gone on without the thread and its job */
+    bool dropped; /* of the two, one needs this no more */
     void (*last)(void *data);
 };
 
@@ -68,6 +76,29 @@ static void worker_lock(struct worker *w) {
 
 static void worker_unlock(struct worker *w) {
     (void)pthread_mutex_unlock(&w->mutex);
+}
+
+/* Under the mutex: whether the loop has to be told that there is news. */
+static bool worker_has_news(struct worker *w) {
+    bool has_news = !w->is_told && (w->exited || !list_is_empty(&w->finished));
+    w->is_told = w->is_told || has_news;
+    return has_news;
+}
+
+/* Not under the mutex, which the loop takes as soon as it runs. libuv's own handle for this has the
+ * loop spin until the sender is back from its system call: for nothing, when the two share a core.
+ */
+static void worker_tell(const struct worker *w) {
+    const uint64_t one = 1;
+    (void)!write(w->wake_fd, &one, sizeof(one)); /* fails only at 2^64 - 1 */
+}
+
+static void worker_unlock_and_tell(struct worker *w) {
+    bool has_news = worker_has_news(w);
+    worker_unlock(w);
+    if (has_news) {
+        worker_tell(w);
+    }
 }
 
 /* Under the mutex: a waiting or running item is through. */
@@ -98,7 +129,26 @@ static struct worker_item *worker_next(struct worker *w) {
             return item;
         }
         worker_finish(w, item, EDGE_TIMEOUT);
-        (void)uv_async_send(&w->wake);
+    }
+}
+
+static void worker_destroy(struct worker *w) {
+    if (w->wake_fd >= 0) {
+        (void)close(w->wake_fd);
+    }
+    (void)pthread_cond_destroy(&w->has_work);
+    (void)pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+/* Of a worker that was left: the second of loop and thread destroys it. */
+static void worker_drop(struct worker *w) {
+    worker_lock(w);
+    bool last = w->dropped;
+    w->dropped = true;
+    worker_unlock(w);
+    if (last) {
+        worker_destroy(w);
     }
 }
 
@@ -108,16 +158,32 @@ static void *worker_main(void *data) {
     worker_lock(w);
     for (;;) {
         struct worker_item *item = worker_next(w);
-        if (item != NULL) {
-            worker_unlock(w);
-            item->job.run(item->job.data);
-            worker_lock(w);
-            worker_finish(w, item, EDGE_OK);
-            (void)uv_async_send(&w->wake);
-        } else if (w->quit) {
-            break;
-        } else {
+        bool has_news = worker_has_news(w);
+        if (item == NULL && !has_news) {
+            if (w->quit) {
+                break;
+            }
             (void)pthread_cond_wait(&w->has_work, &w->mutex);
+            continue;
+        }
+        w->running = item;
+        worker_unlock(w);
+        if (has_news) {
+            worker_tell(w);
+        }
+        if (item != NULL) {
+            item->job.run(item->job.data);
+        }
+        worker_lock(w);
+        w->running = NULL;
+        if (w->left) {
+            worker_unlock(w);
+            free(item);
+            worker_drop(w);
+            return NULL;
+        }
+        if (item != NULL) {
+            worker_finish(w, item, EDGE_OK);
         }
     }
     void (*last)(void *data) = w->last;
@@ -127,8 +193,7 @@ static void *worker_main(void *data) {
     }
     worker_lock(w);
     w->exited = true;
-    (void)uv_async_send(&w->wake);
-    worker_unlock(w);
+    worker_unlock_and_tell(w);
     return NULL;
 }
 
@@ -164,12 +229,8 @@ static void worker_on_timer(void *data) {
     worker_lock(w);
     uint64_t next = worker_expire(w, &w->urgent, now_ms, 0);
     next = worker_expire(w, &w->normal, now_ms, next);
-    bool finished = !list_is_empty(&w->finished);
-    worker_unlock(w);
+    worker_unlock_and_tell(w);
     worker_arm(w, next, now_ms);
-    if (finished) {
-        (void)uv_async_send(&w->wake);
-    }
 }
 
 static void worker_on_closed(uv_handle_t *handle) {
@@ -197,16 +258,33 @@ static void worker_deliver(struct worker *w, struct worker_item *item) {
     done(data, code);
 }
 
-static void worker_on_wake(uv_async_t *handle) {
+/* Under the mutex: nobody waits for the running job any more. True when there is one. */
+static bool worker_leave(struct worker *w) {
+    if (!w->abandoned || w->running == NULL) {
+        return false;
+    }
+    w->left = true;
+    op_remove(loop_ops(w->loop), w->running->op);
+    w->unfinished_cnt--;
+    return true;
+}
+
+static void worker_on_wake(uv_poll_t *handle, int status, int events) {
     struct worker *w = handle->data;
+    uint64_t unused;
     struct list batch;
+    (void)status;
+    (void)events;
     list_init(&batch);
+    (void)!read(w->wake_fd, &unused, sizeof(unused));
     worker_lock(w);
+    w->is_told = false;
     list_for_each (pos, tmp, &w->finished) {
         list_remove(pos);
         list_append(&batch, pos);
     }
     bool exited = w->exited;
+    bool left = worker_leave(w);
     worker_unlock(w);
     while (!list_is_empty(&batch)) {
         struct worker_item *item = LIST_ENTRY(batch.next, struct worker_item, node);
@@ -214,11 +292,11 @@ static void worker_on_wake(uv_async_t *handle) {
         worker_deliver(w, item);
     }
     worker_update_ref(w);
-    if (exited) {
+    if (exited || left) {
         /* `exited` is set after the last job went to the finished list: all of them are delivered.
          */
         assert(w->unfinished_cnt == 0);
-        (void)pthread_join(w->thread, NULL);
+        (void)(left ? pthread_detach(w->thread) : pthread_join(w->thread, NULL));
         loop_timer_free(w->timer);
         uv_close((uv_handle_t *)handle, worker_on_closed);
     }
@@ -231,9 +309,8 @@ static void worker_cancel(void *data) {
     item->code = EDGE_CANCELED;
     if (item->state == WORKER_WAITING) {
         worker_finish(w, item, EDGE_CANCELED);
-        (void)uv_async_send(&w->wake);
     }
-    worker_unlock(w);
+    worker_unlock_and_tell(w);
 }
 
 /* The thread gets no signals: they are the loop's. */
@@ -260,6 +337,21 @@ static void worker_on_unborn_closed(uv_handle_t *handle) {
     worker_free(handle->data);
 }
 
+static int worker_connect(struct worker *w) {
+    w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->wake_fd < 0) {
+        return -errno;
+    }
+    int rc = uv_poll_init(loop_uv(w->loop), &w->wake, w->wake_fd);
+    if (rc < 0) {
+        return rc;
+    }
+    w->wake.data = w;
+    (void)uv_poll_start(&w->wake, UV_READABLE, worker_on_wake); /* fails on a closing handle only */
+    uv_unref((uv_handle_t *)&w->wake);
+    return 0;
+}
+
 enum edge_code worker_new(struct loop *l, const char *name, struct worker **ret,
                           struct edge_error *err) {
     struct worker *w = calloc(1, sizeof(*w));
@@ -267,6 +359,7 @@ enum edge_code worker_new(struct loop *l, const char *name, struct worker **ret,
         return edge_set(err, EDGE_NOMEM, "no memory for a worker");
     }
     w->loop = l;
+    w->wake_fd = -1;
     memcpy(w->name, name, strnlen(name, WORKER_NAME_MAX - 1));
     list_init(&w->urgent);
     list_init(&w->normal);
@@ -278,15 +371,13 @@ enum edge_code worker_new(struct loop *l, const char *name, struct worker **ret,
         worker_free(w);
         return code;
     }
-    int rc = uv_async_init(loop_uv(l), &w->wake, worker_on_wake);
+    int rc = worker_connect(w);
     if (rc < 0) {
         loop_timer_free(w->timer);
         worker_free(w);
         return edge_set_native(err, EDGE_IO, EDGE_DOMAIN_UV, rc,
                                "could not connect a worker to the loop: %s", uv_strerror(rc));
     }
-    w->wake.data = w;
-    uv_unref((uv_handle_t *)&w->wake);
     rc = worker_spawn(w);
     if (rc != 0) {
         loop_timer_free(w->timer);
@@ -360,18 +451,23 @@ void worker_stop(struct worker *w, void (*last)(void *data), void (*stopped)(voi
     w->last = last;
     w->quit = true;
     (void)pthread_cond_signal(&w->has_work);
-    (void)uv_async_send(&w->wake);
+    w->is_told = true;
     worker_unlock(w);
+    worker_tell(w); /* in any case: of a job that is running the loop may have to let go */
     worker_update_ref(w);
 }
 
+void worker_abandon(struct worker *w, void (*stopped)(void *data), void *data) {
+    w->abandoned = true;
+    worker_stop(w, NULL, stopped, data);
+}
+
 void worker_free(struct worker *w) {
-    if (w == NULL) {
-        return;
+    if (w != NULL && w->left) {
+        worker_drop(w);
+    } else if (w != NULL) {
+        worker_destroy(w);
     }
-    (void)pthread_cond_destroy(&w->has_work);
-    (void)pthread_mutex_destroy(&w->mutex);
-    free(w);
 }
 
 uint32_t worker_queue_len(const struct worker *w) {

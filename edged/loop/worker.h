@@ -47,6 +47,11 @@ enum edge_code worker_submit(struct worker *w, const struct worker_job *job, str
 void worker_stop(struct worker *w, void (*last)(void *data), void (*stopped)(void *data),
                  void *data);
 
+/* As worker_stop, but never waits: a job that is still running is left behind, with its thread and
+ * all that belongs to it, and its done() never runs. For jobs that may hang for ever, at the end of
+ * the process. */
+void worker_abandon(struct worker *w, void (*stopped)(void *data), void *data);
+
 /* After stopped() has run. */
 void worker_free(struct worker *w);
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE_MAX 256
-#define OPS_MAX   256
+#define QUEUE_MAX 512
+#define OPS_MAX   1024
 #define START_MS  1000000
 
 struct loop_timer {
@@ -265,6 +265,16 @@ static struct loop_timer *earliest(void) {
         }
     }
     return best;
+}
+
+bool fake_loop_fire(void) {
+    struct loop_timer *t = earliest();
+    if (t == NULL || t->due_ms > fake.now_ms) {
+        return false;
+    }
+    t->active = false;
+    t->fn(t->data);
+    return true;
 }
 
 void fake_loop_advance(uint64_t ms) {

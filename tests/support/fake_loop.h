@@ -29,6 +29,9 @@ bool fake_loop_step(void);
 /* Steps until there is nothing left. */
 void fake_loop_run(void);
 
+/* Fires one timer that is due now; false when there is none. */
+bool fake_loop_fire(void);
+
 /* Moves the clock, firing timers as they become due, and runs what follows from them. */
 void fake_loop_advance(uint64_t ms);
 

@@ -32,6 +32,23 @@ static void test_connections_are_reused(void **state) {
     }
 }
 
+/* The peer may have done it and died before it could say so. */
+static void test_no_change_is_sent_twice(void **state) {
+    static const char *const methods[] = {"POST", "DELETE", "PUT"};
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(methods); i++) {
+        char count[16];
+        struct http_call kept, call, stats;
+        http_call_get(&kept, *state, "sock", "/ok"); /* leaves a connection to be used again */
+        http_call_init(&call, *state, "sock", "/none");
+        call.request.method = methods[i];
+        http_call_run(&call);
+        assert_int_equal(call.code, EDGE_NET);
+        http_call_get(&stats, *state, "sock", "/stats");
+        (void)snprintf(count, sizeof(count), "none=%zu", i + 1);
+        http_call_assert_contains(stats.body, count);
+    }
+}
+
 static void test_parallel(void **state) {
     enum {
         CALLS = 100
@@ -228,8 +245,8 @@ static void test_open_before_data(void **state) {
     http_call_init(&c, *state, "sock", "/open");
     c.request.on_data = http_call_on_data;
     c.cancel_at = HTTP_CALL_TIMER;
+    c.open_ms = 30;
     http_call_with_timer(&c);
-    loop_timer_start(c.f->timer, 30);
     http_call_run(&c);
     assert_int_equal(c.opened_cnt, 1);
     assert_int_equal(c.open_status, 200);
@@ -311,12 +328,19 @@ static void test_unreadable_ca_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_connections_are_reused),  TEST(test_parallel),
-        TEST(test_in_flight_limit),         TEST(test_cancel_at_every_stage),
-        TEST(test_cancel_name_lookup),      TEST(test_stream),
-        TEST(test_stream_with_pauses),      TEST(test_pause_holds_the_sender_back),
-        TEST(test_requests_from_callbacks), TEST(test_open_before_data),
-        TEST(test_close_with_requests),     TEST(test_unreadable_ca_file),
+        TEST(test_connections_are_reused),
+        TEST(test_no_change_is_sent_twice),
+        TEST(test_parallel),
+        TEST(test_in_flight_limit),
+        TEST(test_cancel_at_every_stage),
+        TEST(test_cancel_name_lookup),
+        TEST(test_stream),
+        TEST(test_stream_with_pauses),
+        TEST(test_pause_holds_the_sender_back),
+        TEST(test_requests_from_callbacks),
+        TEST(test_open_before_data),
+        TEST(test_close_with_requests),
+        TEST(test_unreadable_ca_file),
         cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, http_calls_start_server, http_calls_stop_server);

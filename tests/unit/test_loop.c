@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -191,6 +192,31 @@ static void test_lag(void **state) {
     assert_in_range(f->lag_ms, LOOP_LAG_WARN_MS, 10000);
 }
 
+static void on_alarm(void *data, int signum) {
+    struct fixture *f = data;
+    (void)signum;
+    mark(f, 's');
+    loop_timer_start(f->timer, 1);
+}
+
+/* Nor is a wait that a signal interrupts. */
+static void test_signal_is_no_lag(void **state) {
+    struct fixture *f = *state;
+    const struct itimerval soon = {.it_value = {.tv_usec = (LOOP_LAG_WARN_MS + 20) * 1000}};
+    loop_on_lag(f->loop, on_lag, f);
+    assert_int_equal(loop_on_signal(f->loop, SIGALRM, on_alarm, f, NULL), EDGE_OK);
+    assert_int_equal(loop_timer_new(f->loop, on_b, f, &f->timer, NULL), EDGE_OK);
+    loop_timer_start(f->timer, 60000);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    loop_run(f->loop);
+    assert_string_equal(f->trace, "sb");
+    assert_int_equal(f->lag_ms, 0);
+    assert_int_equal(loop_post(f->loop, on_block, f, NULL), EDGE_OK);
+    loop_timer_start(f->timer, 1);
+    loop_run(f->loop);
+    assert_in_range(f->lag_ms, LOOP_LAG_WARN_MS, 10000);
+}
+
 static enum edge_code build(void *data) {
     struct fixture f = {.loop = NULL};
     (void)data;
@@ -225,6 +251,7 @@ int main(void) {
         TEST(test_timer_freed_in_its_callback),
         TEST(test_signals),
         TEST(test_lag),
+        TEST(test_signal_is_no_lag),
         TEST(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

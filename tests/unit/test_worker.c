@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,6 +39,7 @@ struct fixture {
     char run_trace[TRACE_MAX]; /* worker thread only, until it is joined */
     char done_trace[TRACE_MAX];
     unsigned done_cnt;
+    _Atomic bool gate_passed;
     bool last_ran;
     bool stopped;
     unsigned jobs_at_stop;
@@ -90,6 +93,7 @@ static void run(void *data) {
     trace(j->f->run_trace, j->name);
     if (j->name == 'G') {
         gate_pass(&j->f->gate);
+        atomic_store(&j->f->gate_passed, true);
     }
 }
 
@@ -151,6 +155,12 @@ static void on_stopped(void *data) {
     assert_false(f->stopped);
     f->stopped = true;
     f->jobs_at_stop = f->done_cnt;
+}
+
+static void on_abandoned(void *data) {
+    struct fixture *f = data;
+    assert_false(f->stopped);
+    f->stopped = true;
 }
 
 static int tear_down(void **state) {
@@ -391,6 +401,39 @@ static void test_stop_with_jobs(void **state) {
     assert_string_equal(f->run_trace, "G");
 }
 
+/* What waits is cancelled, what runs is left to itself. */
+static void test_abandon(void **state) {
+    struct fixture *f = *state;
+    struct job holder = make_job(f, 'G');
+    struct job a = make_job(f, 'a');
+    hold(&holder);
+    put(&a);
+    worker_abandon(f->worker, on_abandoned, f);
+    loop_run(f->loop);
+    assert_true(f->stopped);
+    assert_int_equal(a.code, EDGE_CANCELED);
+    assert_int_equal(holder.done_cnt, 0);
+    assert_int_equal(op_cnt(loop_ops(f->loop)), 0);
+    worker_free(f->worker);
+    f->worker = NULL;
+    gate_open(&f->gate);
+    for (unsigned i = 0; i < 1000 && !atomic_load(&f->gate_passed); i++) {
+        assert_int_equal(usleep(5000), 0);
+    }
+    assert_true(atomic_load(&f->gate_passed)); /* the thread ends by itself */
+}
+
+static void test_abandon_idle(void **state) {
+    struct fixture *f = *state;
+    struct job a = make_job(f, 'a');
+    put(&a);
+    loop_run(f->loop);
+    worker_abandon(f->worker, on_abandoned, f);
+    loop_run(f->loop);
+    assert_true(f->stopped);
+    assert_int_equal(a.code, EDGE_OK);
+}
+
 /* Many small jobs with cancels in between: what the thread sanitizer looks at. */
 static void test_many(void **state) {
     enum {
@@ -447,6 +490,21 @@ static void test_torture(void **state) {
     assert_in_range(alloc_fail_torture(one_job, NULL), 5, 100);
 }
 
+static void test_no_descriptor_left(void **state) {
+    struct fixture *f = *state;
+    struct rlimit before, none;
+    struct worker *w = NULL;
+    struct edge_error err;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum edge_code code = worker_new(f->loop, "late", &w, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(code, EDGE_IO);
+    assert_non_null(strstr(edge_error_text(&err), "too many open files"));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void) {
@@ -462,7 +520,10 @@ int main(void) {
         TEST(test_overdue_job_is_not_started),
         TEST(test_submit_from_done),
         TEST(test_stop_with_jobs),
+        TEST(test_abandon),
+        TEST(test_abandon_idle),
         TEST(test_many),
+        TEST(test_no_descriptor_left),
         cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
