@@ -22,9 +22,10 @@ struct module_keys {
     struct hsm *hsm;
     struct module_cache *cache;
     struct module_legacy legacy;
-    bool keeps; /* lifetime is not 0 */
-    struct list flights;
+    bool keeps;          /* lifetime is not 0 */
+    struct list flights; /* oldest first */
     size_t flight_cnt;
+    size_t at_worker_cnt; /* of these */
 };
 
 /* Input of the HMAC for one key. */
@@ -39,6 +40,7 @@ struct flight {
     struct module_keys *keys;
     struct module_cache_key key;
     bool is_closed; /* takes no more waiters, and its result is not kept */
+    bool is_at_worker;
     struct op job;
     struct list waiters;
     size_t waiter_cnt;
@@ -215,8 +217,8 @@ static enum edge_code flight_key(struct flight *f, enum edge_code job_code, stru
     return code;
 }
 
-static void flight_done(void *data, enum edge_code job_code) {
-    struct flight *f = data;
+/* Answers all who wait. */
+static void flight_end(struct flight *f, enum edge_code job_code) {
     struct module_keys *k = f->keys;
     struct mac_key *key = NULL;
     enum edge_code code = flight_key(f, job_code, &key);
@@ -241,6 +243,55 @@ static void flight_done(void *data, enum edge_code job_code) {
     free(f);
 }
 
+static enum edge_code flight_submit(struct flight *f, struct edge_error *err);
+
+static struct flight *flight_next(const struct module_keys *k) {
+    list_for_each (pos, tmp, &k->flights) {
+        struct flight *f = LIST_ENTRY(pos, struct flight, node);
+        if (!f->is_at_worker) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+/* Those that wait for a place at the worker move up. */
+static void move_up(struct module_keys *k) {
+    struct flight *f;
+    struct edge_error err;
+    while (k->at_worker_cnt < MODULE_KEY_AT_WORKER_MAX && (f = flight_next(k)) != NULL) {
+        enum edge_code code = f->live_cnt == 0 ? EDGE_CANCELED : flight_submit(f, &err);
+        if (code == EDGE_CANCELED) {
+            flight_end(f, code);
+        } else if (code != EDGE_OK) {
+            f->code = code;
+            f->err = err;
+            flight_end(f, EDGE_OK);
+        }
+    }
+}
+
+static void flight_done(void *data, enum edge_code job_code) {
+    struct flight *f = data;
+    struct module_keys *k = f->keys;
+    k->at_worker_cnt--;
+    move_up(k);
+    flight_end(f, job_code);
+}
+
+static enum edge_code flight_submit(struct flight *f, struct edge_error *err) {
+    const struct worker_job job = {.run = flight_run,
+                                   .done = flight_done,
+                                   .data = f,
+                                   .queue_timeout_ms = MODULE_KEY_QUEUE_TIMEOUT_MS};
+    enum edge_code code = worker_submit(f->keys->worker, &job, &f->job, err);
+    if (code == EDGE_OK) {
+        f->is_at_worker = true;
+        f->keys->at_worker_cnt++;
+    }
+    return code;
+}
+
 static struct flight *flight_find(const struct module_keys *k, const struct module_cache_key *key) {
     list_for_each (pos, tmp, &k->flights) {
         struct flight *f = LIST_ENTRY(pos, struct flight, node);
@@ -260,7 +311,9 @@ static void waiter_cancel(void *data) {
     w->is_canceled = true;
     if (--f->live_cnt == 0) {
         f->is_closed = true;
-        op_cancel(loop_ops(f->keys->loop), f->job);
+        if (f->is_at_worker) {
+            op_cancel(loop_ops(f->keys->loop), f->job);
+        }
     }
 }
 
@@ -334,11 +387,9 @@ static enum edge_code flight_start(struct module_keys *k, const struct module_ke
         free(f);
         return code;
     }
-    const struct worker_job job = {.run = flight_run,
-                                   .done = flight_done,
-                                   .data = f,
-                                   .queue_timeout_ms = MODULE_KEY_QUEUE_TIMEOUT_MS};
-    code = worker_submit(k->worker, &job, &f->job, err);
+    if (k->at_worker_cnt < MODULE_KEY_AT_WORKER_MAX) {
+        code = flight_submit(f, err);
+    }
     if (code != EDGE_OK) {
         op_remove(loop_ops(k->loop), op);
         free(LIST_ENTRY(f->waiters.next, struct waiter, node));

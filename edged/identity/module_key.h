@@ -27,7 +27,8 @@
 #define MODULE_KEY_CACHE_PER_MODULE 8   /* keys of one module: it may ask for any generation id */
 #define MODULE_KEY_ID_MAX           128 /* bytes of a module id or generation id */
 #define MODULE_KEY_LEN              32  /* bytes of a key */
-#define MODULE_KEY_IN_FLIGHT_MAX    32  /* different keys being derived at once: half the queue */
+#define MODULE_KEY_AT_WORKER_MAX    32  /* different keys being derived at once: half the queue */
+#define MODULE_KEY_IN_FLIGHT_MAX    512 /* with those that wait for a place there */
 #define MODULE_KEY_PER_MODULE_MAX   4   /* of these of one module */
 #define MODULE_KEY_WAITERS_MAX      64  /* requests sharing one derivation */
 #define MODULE_KEY_QUEUE_TIMEOUT_MS 30000

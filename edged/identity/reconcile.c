@@ -268,6 +268,9 @@ static enum edge_code plan(struct reconcile *r, const struct hub_answer *answer,
 
 static void on_listed(void *data, const struct hub_answer *answer) {
     struct reconcile *r = data;
+    if (answer->kind != HUB_OK && !r->is_stopping && r->events.on_failed != NULL) {
+        r->events.on_failed(r->events.data, answer);
+    }
     if (is_interrupted(r) || is_refused(r, answer)) {
         return;
     }

@@ -25,6 +25,9 @@ struct reconcile;
 struct reconcile_events {
     /* All module identities carry our keys; cnt were updated, 0 when nothing had changed. */
     void (*on_done)(void *data, unsigned cnt);
+    /* May be NULL. The hub could not be asked for the identities, or refuses the device. Also when
+     * another start was meanwhile; must not call back. */
+    void (*on_failed)(void *data, const struct hub_answer *answer);
     void *data;
 };
 

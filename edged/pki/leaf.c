@@ -7,8 +7,6 @@
 
 #include "pki/names.h"
 
-#include <openssl/evp.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +16,7 @@ struct leaf_issuer {
     struct buf chain_pem;
     struct hsm *hsm;
     char key_name[HSM_KEY_NAME_MAX + 1];
-    EVP_PKEY_CTX *p256_maker; /* NULL until used */
+    EC_GROUP *p256; /* NULL until used */
 };
 
 enum edge_code leaf_issuer_new(struct slice chain_pem, struct hsm *hsm, const char *key_name,
@@ -48,7 +46,7 @@ enum edge_code leaf_issuer_new(struct slice chain_pem, struct hsm *hsm, const ch
 void leaf_issuer_free(struct leaf_issuer *i) {
     if (i != NULL) {
         issue_issuer_free(i->issuer);
-        EVP_PKEY_CTX_free(i->p256_maker);
+        EC_GROUP_free(i->p256);
         buf_clear(&i->chain_pem);
         free(i);
     }
@@ -75,7 +73,7 @@ static enum edge_code certify(struct leaf_issuer *i, struct issue_request *r,
 
 static enum edge_code make_key(struct leaf_issuer *i, enum leaf_key_type type, struct leaf_key *ret,
                                struct edge_error *err) {
-    return type == LEAF_KEY_P256 ? leaf_key_make_by(&i->p256_maker, type, ret, err)
+    return type == LEAF_KEY_P256 ? leaf_key_make_p256(&i->p256, ret, err)
                                  : leaf_key_make(type, ret, err);
 }
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 
-#include <openssl/types.h>
+#include <openssl/ec.h>
 
 #include <stddef.h>
 #include <stdint.h>
@@ -31,11 +31,10 @@ struct leaf_key {
 enum edge_code leaf_key_make(enum leaf_key_type type, struct leaf_key *ret,
                              struct edge_error *err) EDGE_NODISCARD;
 
-/* The same for many keys: what is made ready once takes longer than a P-256 key. *maker (NULL at
- * first) is made at first use, for this type from then on; the caller frees it (EVP_PKEY_CTX_free,
- * NULL allowed). */
-enum edge_code leaf_key_make_by(EVP_PKEY_CTX **maker, enum leaf_key_type type, struct leaf_key *ret,
-                                struct edge_error *err) EDGE_NODISCARD;
+/* The same for many P-256 keys: *group (NULL at first) is made at first use, which takes longer
+ * than a key; the caller frees it (EC_GROUP_free, NULL allowed). */
+enum edge_code leaf_key_make_p256(EC_GROUP **group, struct leaf_key *ret,
+                                  struct edge_error *err) EDGE_NODISCARD;
 
 /* The key as PKCS#8 PEM ("PRIVATE KEY", not encrypted). *ret is empty before. */
 enum edge_code leaf_key_pem(const struct leaf_key *key, struct secret *ret,

@@ -362,22 +362,73 @@ static void test_one_module_leaves_room(void **state) {
     derive(f, "evil", "5");
 }
 
+/* All modules come back at once, as after a restart: the worker keeps room for others, whoever
+ * finds no place there waits for one, and all get their keys. */
 static void test_all_modules_leave_room(void **state) {
     struct fixture *f = *state;
     static struct result r[MODULE_KEY_IN_FLIGHT_MAX + 1];
+    static struct op ops[MODULE_KEY_IN_FLIGHT_MAX + 1];
     memset(r, 0, sizeof(r));
     fake_worker_hold(true);
     for (size_t i = 0; i <= MODULE_KEY_IN_FLIGHT_MAX; i++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "m%zu", i);
         const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
-        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL),
+        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], &ops[i], NULL),
                          i < MODULE_KEY_IN_FLIGHT_MAX ? EDGE_OK : EDGE_BUSY);
     }
-    assert_true(MODULE_KEY_IN_FLIGHT_MAX <= WORKER_QUEUE_MAX / 2);
+    assert_true(MODULE_KEY_AT_WORKER_MAX <= WORKER_QUEUE_MAX / 2);
+    op_cancel(loop_ops(fake_loop()), ops[MODULE_KEY_AT_WORKER_MAX + 1]); /* while it waits */
     fake_worker_hold(false);
     fake_loop_run();
-    assert_int_equal(r[0].cnt, 1);
+    for (size_t i = 0; i < MODULE_KEY_IN_FLIGHT_MAX; i++) {
+        assert_int_equal(r[i].cnt, 1);
+        assert_int_equal(r[i].code, i == MODULE_KEY_AT_WORKER_MAX + 1 ? EDGE_CANCELED : EDGE_OK);
+    }
+}
+
+/* The worker is not there for those who wait, as at the end of the daemon. */
+static void test_waiting_without_a_worker(void **state) {
+    struct fixture *f = *state;
+    static struct result r[MODULE_KEY_AT_WORKER_MAX + 2];
+    memset(r, 0, sizeof(r));
+    fake_worker_hold(true);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%zu", i);
+        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
+        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL), EDGE_OK);
+    }
+    fake_worker_fail(EDGE_BUSY);
+    fake_worker_hold(false);
+    fake_loop_run();
+    fake_worker_fail(EDGE_OK);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
+        assert_int_equal(r[i].cnt, 1);
+        assert_int_equal(r[i].code, i < MODULE_KEY_AT_WORKER_MAX ? EDGE_OK : EDGE_BUSY);
+    }
+}
+
+/* Keys are forgotten meanwhile: who has asked for one gets it all the same. */
+static void test_dropped_while_waiting(void **state) {
+    struct fixture *f = *state;
+    static struct result r[MODULE_KEY_AT_WORKER_MAX + 1];
+    memset(r, 0, sizeof(r));
+    fake_worker_hold(true);
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "m%zu", i);
+        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
+        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL), EDGE_OK);
+    }
+    module_keys_drop(f->keys);
+    fake_worker_hold(false);
+    fake_loop_run();
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
+        assert_int_equal(r[i].cnt, 1);
+        assert_int_equal(r[i].code, EDGE_OK);
+    }
+    assert_int_equal(module_keys_cnt(f->keys), 0);
 }
 
 static void test_waiters_are_bounded(void **state) {
@@ -627,6 +678,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_vector, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_module_leaves_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_modules_leave_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_waiting_without_a_worker, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dropped_while_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pair_vector, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lengths_separate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_ids, setup, teardown),

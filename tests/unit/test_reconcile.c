@@ -27,6 +27,8 @@ struct fixture {
     unsigned accepted_cnt;
     unsigned refused_cnt;
     unsigned done_cnt;
+    unsigned failed_cnt;
+    enum hub_kind failed_kind; /* last */
     unsigned updated;
     unsigned stopped_cnt;
     uint64_t serial;
@@ -71,6 +73,12 @@ static void on_done(void *data, unsigned cnt) {
     f->updated = cnt;
 }
 
+static void on_failed(void *data, const struct hub_answer *answer) {
+    struct fixture *f = data;
+    f->failed_cnt++;
+    f->failed_kind = answer->kind;
+}
+
 static uint32_t no_jitter(void *data) {
     (void)data;
     return UINT32_MAX;
@@ -83,7 +91,7 @@ static void sink(void *data, enum log_level level, const char *line) {
 }
 
 static void open_reconcile(struct fixture *f) {
-    const struct reconcile_events events = {.on_done = on_done, .data = f};
+    const struct reconcile_events events = {.on_done = on_done, .on_failed = on_failed, .data = f};
     assert_int_equal(reconcile_new(f->env.loop, f->env.worker, f->env.hsm, &f->ids, f->dir->path,
                                    &events, &f->reconcile, NULL),
                      EDGE_OK);
@@ -354,6 +362,8 @@ static void test_refusal_stops(void **state) {
         }
         start(f, false);
         assert_int_equal(f->refused_cnt, i + 1);
+        assert_int_equal(f->failed_cnt, i + 1);
+        assert_int_equal(f->failed_kind, statuses[i] == 404 ? HUB_NOT_FOUND : HUB_REFUSED);
         assert_int_equal(fake_loop_active_timers(), 0);
     }
     fake_loop_advance(10ull * RECONCILE_RETRY_MAX_MS);
