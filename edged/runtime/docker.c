@@ -98,6 +98,7 @@ static enum edge_code docker_list(struct runtime *rt, runtime_containers_fn *don
     struct docker_job job = {.done.containers = done, .data = data};
     struct docker_request req = {
         .path = buf_cstr(&path),
+        .sieve = &docker_owner_label,
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_list,
     };
@@ -155,6 +156,7 @@ static enum edge_code docker_inspect(struct runtime *rt, const char *id_or_name,
     struct docker_job job = {.done.containers = done, .data = data};
     struct docker_request req = {
         .path = path.text,
+        .sieve = &docker_owner_label,
         .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
         .on_done = on_inspect,
     };
@@ -290,6 +292,7 @@ static enum edge_code docker_stats(struct runtime *rt, const char *id_or_name,
     struct docker_job job = {.done.json = done, .data = data};
     struct docker_request req = {
         .path = path.text,
+        .yields = true,
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_stats,
     };
@@ -326,9 +329,11 @@ static const struct runtime_ops docker_ops = {
     .logs_resume = docker_logs_resume,
     .stats = docker_stats,
     .network_ensure = docker_network_ensure,
-    .images = docker_images_list,
+    .image_find = docker_images_find,
+    .image_unused = docker_images_unused,
     .image_check = docker_images_check,
     .image_remove = docker_images_remove,
+    .rename = docker_control_rename,
     .close = docker_close,
     .free = docker_free,
 };

@@ -32,7 +32,7 @@ struct docker_engine {
     struct op ask;
     struct list calls;   /* all */
     struct list waiting; /* for the version */
-    unsigned call_cnt;
+    unsigned call_cnt, yielding_cnt;
     bool closing;
     bool closed_told;
     void (*closed)(void *data);
@@ -49,7 +49,11 @@ struct docker_call {
     char *path;
     char *podman_path;
     char *second_path;
-    struct buf body, auth;            /* sensitive */
+    struct buf body, auth; /* sensitive */
+    struct docker_sieve sieve;
+    struct buf kept; /* what passed it */
+    enum edge_code sieve_code;
+    struct edge_error sieve_err;
     char version[DOCKER_VERSION_LEN]; /* it was sent with */
     bool canceled;
     bool renegotiated;
@@ -111,6 +115,7 @@ static void call_free(struct docker_call *c) {
         free(c->second_path);
         buf_clear(&c->body);
         buf_clear(&c->auth);
+        buf_clear(&c->kept);
         free(c);
     }
 }
@@ -123,6 +128,7 @@ static void finish(struct docker_call *c, enum edge_code code, struct slice body
     list_remove(&c->node);
     list_remove(&c->wait_node);
     op_remove(loop_ops(e->loop), c->self);
+    e->yielding_cnt -= c->req.yields ? 1 : 0;
     c->req.on_done(c->req.data, code, code == EDGE_OK ? body : (struct slice){0}, err);
     call_free(c);
     e->call_cnt--;
@@ -165,6 +171,19 @@ static bool on_data(void *data, struct slice bytes) {
     return c->canceled ? true : c->req.on_data(c->req.data, bytes);
 }
 
+static bool on_sieve(void *data, struct slice bytes) {
+    struct docker_call *c = data;
+    if (c->canceled || c->sieve_code != EDGE_OK) {
+        return true;
+    }
+    c->sieve_code = docker_sieve_feed(&c->sieve, bytes, &c->kept, &c->sieve_err);
+    if (c->sieve_code != EDGE_OK) {
+        (void)edge_wrap(&c->sieve_err, c->sieve_code, "reading the container engine's answer");
+        op_cancel(loop_ops(c->engine->loop), c->http);
+    }
+    return true;
+}
+
 static void on_answer(void *data, const struct http_client_answer *answer);
 
 static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
@@ -173,6 +192,10 @@ static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
     const char *path = e->podman && c->podman_path != NULL ? c->podman_path : c->path;
 
     buf_init(&url, URL_MAX);
+    if (c->req.sieve != NULL) {
+        docker_sieve_init(&c->sieve, c->req.sieve);
+        buf_reset(&c->kept);
+    }
     memcpy(c->version, e->version, sizeof(c->version));
     enum edge_code code = buf_printf(&url, err, "http://localhost/v%s%s", e->version, path);
     if (code != EDGE_OK) {
@@ -200,7 +223,9 @@ static enum edge_code transmit(struct docker_call *c, struct edge_error *err) {
         .stall_ms = c->req.stall_ms,
         .answer_max = DOCKER_ANSWER_MAX,
         .on_open = on_open,
-        .on_data = c->req.on_data != NULL ? on_data : NULL,
+        .on_data = c->req.sieve != NULL     ? on_sieve
+                   : c->req.on_data != NULL ? on_data
+                                            : NULL,
         .on_done = on_answer,
         .data = c,
     };
@@ -240,6 +265,10 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
         finish_canceled(c);
         return;
     }
+    if (c->sieve_code != EDGE_OK) {
+        finish(c, c->sieve_code, (struct slice){0}, &c->sieve_err);
+        return;
+    }
     if (answer->code == EDGE_NET) {
         docker_engine_forget_version(e);
         finish(c, docker_answer_unreachable(e->socket_path, answer->err, &err), (struct slice){0},
@@ -251,7 +280,7 @@ static void on_answer(void *data, const struct http_client_answer *answer) {
         return;
     }
     if (answer->status >= 200 && answer->status < 300) {
-        finish(c, EDGE_OK, answer->body, NULL);
+        finish(c, EDGE_OK, c->req.sieve != NULL ? buf_slice(&c->kept) : answer->body, NULL);
         return;
     }
     if (!c->renegotiated && docker_answer_is_version_complaint(answer->status, answer->body)) {
@@ -307,33 +336,17 @@ static enum edge_code read_version(struct docker_engine *e, const struct http_cl
                                    struct edge_error *err) {
     struct docker_version theirs;
     char chosen[DOCKER_VERSION_LEN];
-
-    if (answer->code == EDGE_NET) {
-        return docker_answer_unreachable(e->socket_path, answer->err, err);
+    enum edge_code code = docker_version_read(e->socket_path, answer, &theirs, chosen, err);
+    if (code != EDGE_OK) {
+        return code;
     }
-    if (answer->code != EDGE_OK) {
-        if (answer->err != NULL) {
-            *err = *answer->err;
-        }
-        return answer->code;
+    if (strcmp(e->version, chosen) != 0) {
+        log_info("container engine at %s speaks API %s%s, using %s", log_quote_str(e->socket_path),
+                 theirs.api, theirs.podman ? " (Podman)" : "", chosen);
     }
-    if (answer->status != 200) {
-        return docker_answer_error(answer->status, answer->body, err);
-    }
-    enum edge_code code = docker_json_version(answer->body, &theirs, err);
-    if (code == EDGE_OK) {
-        code = docker_version_choose(&theirs, chosen, err);
-    }
-    if (code == EDGE_OK) {
-        if (strcmp(e->version, chosen) != 0) {
-            log_info("container engine at %s speaks API %s%s, using %s",
-                     log_quote_str(e->socket_path), theirs.api, theirs.podman ? " (Podman)" : "",
-                     chosen);
-        }
-        memcpy(e->version, chosen, sizeof(chosen));
-        e->podman = theirs.podman;
-    }
-    return code;
+    memcpy(e->version, chosen, sizeof(chosen));
+    e->podman = theirs.podman;
+    return EDGE_OK;
 }
 
 static void on_version(void *data, const struct http_client_answer *answer) {
@@ -394,6 +407,7 @@ static enum edge_code call_new(struct docker_engine *e, const struct docker_requ
     c->req = *req;
     buf_init_sensitive(&c->body, req->body.len);
     buf_init_sensitive(&c->auth, DOCKER_AUTH_MAX + 1);
+    buf_init(&c->kept, DOCKER_ANSWER_MAX);
     enum edge_code code = buf_append_slice(&c->body, req->body, err);
     if (code == EDGE_OK && req->registry_auth != NULL) {
         /* With its terminator, so that nothing is left to fail when it is sent. */
@@ -416,7 +430,9 @@ enum edge_code docker_engine_send(struct docker_engine *e, const struct docker_r
     if (e->closing) {
         return edge_set(err, EDGE_CANCELED, "the container engine's client is closing");
     }
-    if (e->call_cnt >= DOCKER_CALLS_MAX) {
+    /* Readers of logs and of statistics must not keep authorization and changes waiting. */
+    if (e->call_cnt >= DOCKER_CALLS_MAX ||
+        (req->yields && e->yielding_cnt >= DOCKER_CALLS_YIELDING)) {
         return edge_set(err, EDGE_BUSY, "too many calls to the container engine at once");
     }
     enum edge_code code = call_new(e, req, &c, err);
@@ -443,6 +459,7 @@ enum edge_code docker_engine_send(struct docker_engine *e, const struct docker_r
     }
     list_append(&e->calls, &c->node);
     e->call_cnt++;
+    e->yielding_cnt += c->req.yields ? 1 : 0;
     if (ret_op != NULL) {
         *ret_op = c->self;
     }

@@ -16,6 +16,7 @@
 #include "loop/loop.h"
 #include "loop/op.h"
 #include "runtime/docker_json.h"
+#include "runtime/docker_sieve.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,8 +25,9 @@
 #define DOCKER_CONTROL_TIMEOUT_MS 30000
 #define DOCKER_INSPECT_TIMEOUT_MS 10000
 #define DOCKER_VERSION_TIMEOUT_MS 10000
-#define DOCKER_CALLS_MAX          256                       /* waiting or in flight */
-#define DOCKER_AUTH_MAX           32768                     /* bytes */
+#define DOCKER_CALLS_MAX          384   /* waiting or in flight */
+#define DOCKER_CALLS_YIELDING     160   /* beyond it those that yield are BUSY */
+#define DOCKER_AUTH_MAX           32768 /* bytes */
 #define DOCKER_ANSWER_MAX         ((size_t)8 * 1024 * 1024) /* bytes; 1024 containers with their labels */
 
 struct docker_engine;
@@ -38,9 +40,11 @@ struct docker_request {
     const char *second_path;   /* tried once when the first answer is 5xx; or NULL */
     struct slice body;         /* JSON; .ptr NULL: none; wiped with all its copies */
     const char *registry_auth; /* X-Registry-Auth, at most DOCKER_AUTH_MAX; NULL: none; secret */
-    uint32_t timeout_ms;       /* whole call; 0: none */
-    uint32_t stall_ms;         /* longest silence once connected; 0: any */
-    void (*on_open)(void *data, int status);         /* as in http_client_request */
+    const struct docker_sieve_rule *sieve;   /* what of the answer is kept; NULL: all; no on_data */
+    bool yields;                             /* to what others cannot do without */
+    uint32_t timeout_ms;                     /* whole call; 0: none */
+    uint32_t stall_ms;                       /* longest silence once connected; 0: any */
+    void (*on_open)(void *data, int status); /* as in http_client_request */
     bool (*on_data)(void *data, struct slice bytes); /* as in http_client_request */
     /* Exactly once, later. body is valid during the callback; empty unless code is OK. Codes:
      * NOT_FOUND (404), CONFLICT (409), EXISTS (304: it is so already), INVALID (400), DENIED (401,

@@ -24,6 +24,8 @@ struct docker_events {
     void *data;
     struct loop_timer *retry;
     struct backoff backoff;
+    struct docker_sieve sieve;
+    struct buf thinned_out;
     struct docker_splitter splitter;
     struct op op;
     struct edge_error stream_err; /* what ended the stream from our side */
@@ -36,6 +38,9 @@ struct docker_events {
 static const char filters[] =
     "{\"type\":[\"container\"],"
     "\"event\":[\"start\",\"die\",\"died\",\"destroy\",\"remove\",\"rename\"]}";
+
+/* All labels of the container. */
+static const struct docker_sieve_rule no_attributes = {.object = "Attributes"};
 
 /* --- Splitter --- */
 
@@ -129,7 +134,7 @@ static void lost(struct docker_events *ev, const struct edge_error *err) {
         log_debug("container engine still away: %s; next try in %u ms", edge_error_text(err),
                   delay_ms);
     } else {
-        log_warn("container engine events lost: %s; trying again until they are back",
+        log_warn("The container engine is away: %s; trying again until it is back",
                  edge_error_text(err));
     }
     loop_timer_start(ev->retry, delay_ms);
@@ -145,7 +150,7 @@ static void on_open(void *data, int status) {
         return;
     }
     if (ev->told_lost) {
-        log_info("container engine is back");
+        log_info("The container engine is back");
     }
     ev->up = true;
     ev->up_since_ms = clock_mono_ms();
@@ -175,7 +180,13 @@ static bool on_data(void *data, struct slice bytes) {
     if (ev->stopped || ev->stream_err.code != EDGE_OK) {
         return true;
     }
-    if (docker_splitter_feed(&ev->splitter, bytes, on_object, ev, &ev->stream_err) != EDGE_OK) {
+    buf_reset(&ev->thinned_out);
+    enum edge_code code = docker_sieve_feed(&ev->sieve, bytes, &ev->thinned_out, &ev->stream_err);
+    if (code == EDGE_OK) {
+        code = docker_splitter_feed(&ev->splitter, buf_slice(&ev->thinned_out), on_object, ev,
+                                    &ev->stream_err);
+    }
+    if (code != EDGE_OK) {
         op_cancel(loop_ops(ev->loop), ev->op);
     }
     return true;
@@ -208,6 +219,7 @@ static void open_stream(void *data) {
 
     buf_init(&path, 1024);
     edge_error_clear(&ev->stream_err);
+    docker_sieve_init(&ev->sieve, &no_attributes);
     enum edge_code code = buf_append_str(&path, "/events?filters=", &err);
     if (code == EDGE_OK) {
         code = pct_encode(slice_str(filters), PCT_UNRESERVED, &path, &err);
@@ -243,6 +255,7 @@ enum edge_code docker_events_new(struct loop *l, struct docker_engine *e,
     ev->on_event = on_event;
     ev->data = data;
     docker_splitter_init(&ev->splitter);
+    buf_init(&ev->thinned_out, DOCKER_EVENT_MAX);
     backoff_init(&ev->backoff, RETRY_MIN_MS, RETRY_START_MS, RETRY_MAX_MS);
     enum edge_code code = loop_timer_new(l, open_stream, ev, &ev->retry, err);
     if (code != EDGE_OK) {
@@ -263,6 +276,7 @@ void docker_events_free(struct docker_events *ev) {
     if (ev != NULL) {
         loop_timer_free(ev->retry);
         docker_splitter_clear(&ev->splitter);
+        buf_clear(&ev->thinned_out);
         free(ev);
     }
 }

@@ -10,14 +10,18 @@
 #include "base/slice.h"
 #include "runtime/runtime.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 
 struct cJSON;
 
-/* Answer of GET /images/json. Names point into *ret_root: the caller frees *ret_list with free(),
- * then *ret_root with json_free. RANGE above RUNTIME_IMAGES_MAX. */
-enum edge_code docker_images_json_list(struct slice text, struct cJSON **ret_root,
-                                       struct runtime_image **ret_list, size_t *ret_cnt,
+/* Answer of GET /images/NAME/json. Names point into *ret_root, which the caller frees with
+ * json_free. */
+enum edge_code docker_images_json_one(struct slice text, struct cJSON **ret_root,
+                                      struct runtime_image *ret,
+                                      struct edge_error *err) EDGE_NODISCARD;
+
+/* Answer of GET /containers/json: is there none at all? */
+enum edge_code docker_images_json_none(struct slice text, bool *ret,
                                        struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -20,14 +20,16 @@ enum edge_code docker_json_bad(struct edge_error *err, const char *what) {
     return edge_set(err, EDGE_PROTO, "the container engine's answer has no valid '%s'", what);
 }
 
-static enum edge_code parse_object(struct slice text, struct cJSON **ret, struct edge_error *err) {
-    enum edge_code code = json_parse_with_nul(text, ret, err);
+enum edge_code docker_json_object(struct slice text, struct cJSON **ret, struct edge_error *err) {
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    enum edge_code code = json_parse_with_nul(text, &root, err);
     if (code != EDGE_OK) {
         return edge_wrap(err, code, "reading the container engine's answer");
     }
-    if (!json_is_object(*ret)) {
+    if (!json_is_object(root)) {
         return edge_set(err, EDGE_PROTO, "the container engine's answer is not an object");
     }
+    *ret = TAKE_PTR(root);
     return EDGE_OK;
 }
 
@@ -103,7 +105,7 @@ enum edge_code docker_json_version(struct slice text, struct docker_version *ret
     struct docker_version v = {0};
     struct slice api = {0}, min = {0};
 
-    enum edge_code code = parse_object(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -175,10 +177,9 @@ static enum edge_code read_entries(const struct cJSON *root, struct runtime_cont
     return code;
 }
 
-enum edge_code docker_json_list(struct slice text, struct runtime_container **ret_list,
-                                size_t *ret_cnt, struct edge_error *err) {
+enum edge_code docker_json_entries(struct slice text, struct cJSON **ret, size_t *ret_cnt,
+                                   struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    size_t cnt = 0;
 
     enum edge_code code = json_parse_with_nul(text, &root, err);
     if (code != EDGE_OK) {
@@ -187,10 +188,24 @@ enum edge_code docker_json_list(struct slice text, struct runtime_container **re
     if (!json_is_array(root)) {
         return edge_set(err, EDGE_PROTO, "the container engine's list is not an array");
     }
-    cnt = docker_json_count(root);
+    size_t cnt = docker_json_count(root);
     if (cnt > RUNTIME_CONTAINERS_MAX) {
         return edge_set(err, EDGE_RANGE, "the container engine lists more than %d containers",
                         RUNTIME_CONTAINERS_MAX);
+    }
+    *ret = TAKE_PTR(root);
+    *ret_cnt = cnt;
+    return EDGE_OK;
+}
+
+enum edge_code docker_json_list(struct slice text, struct runtime_container **ret_list,
+                                size_t *ret_cnt, struct edge_error *err) {
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
+    size_t cnt = 0;
+
+    enum edge_code code = docker_json_entries(text, &root, &cnt, err);
+    if (code != EDGE_OK) {
+        return code;
     }
     struct runtime_container *list = calloc(cnt + 1, sizeof(*list));
     if (list == NULL) {
@@ -247,9 +262,6 @@ enum edge_code docker_json_inspected(const struct cJSON *root, struct runtime_co
     const struct cJSON *config = NULL;
     struct slice id = {0}, name = {0};
 
-    if (!json_is_object(root)) {
-        return edge_set(err, EDGE_PROTO, "the container engine's answer is not an object");
-    }
     if (json_get_str(root, "Id", &id, NULL) != EDGE_OK || !copy_id(id, c.id)) {
         return docker_json_bad(err, "Id");
     }
@@ -279,7 +291,7 @@ enum edge_code docker_json_container(struct slice text, struct runtime_container
                                      struct edge_error *err) {
     struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
 
-    enum edge_code code = parse_object(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     return code != EDGE_OK ? code : docker_json_inspected(root, ret, err);
 }
 
@@ -333,7 +345,7 @@ enum edge_code docker_json_top(struct slice text, const char *title, pid_t **ret
     const struct cJSON *rows = NULL;
     size_t index = 0;
 
-    enum edge_code code = parse_object(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -379,7 +391,7 @@ enum edge_code docker_json_info(struct slice text, struct runtime_info *ret,
         {"OperatingSystem", info.operating_system, sizeof(info.operating_system)},
     };
 
-    enum edge_code code = parse_object(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -429,7 +441,7 @@ enum edge_code docker_json_event(struct slice text, bool *ret_known, enum runtim
     struct slice type = {0}, action = {0}, id = {0};
     enum runtime_event event;
 
-    enum edge_code code = parse_object(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
         return code;
     }

@@ -31,6 +31,13 @@ enum edge_code docker_json_opt(enum edge_code code) EDGE_NODISCARD;
 enum edge_code docker_json_bad(struct edge_error *err, const char *what);
 size_t docker_json_count(const struct cJSON *array);
 
+/* An answer that must be an object; one of GET /containers/json, with the number of its entries:
+ * RANGE above RUNTIME_CONTAINERS_MAX. The caller frees *ret with json_free. */
+enum edge_code docker_json_object(struct slice text, struct cJSON **ret,
+                                  struct edge_error *err) EDGE_NODISCARD;
+enum edge_code docker_json_entries(struct slice text, struct cJSON **ret, size_t *ret_cnt,
+                                   struct edge_error *err) EDGE_NODISCARD;
+
 /* Answer of GET /version. */
 enum edge_code docker_json_version(struct slice text, struct docker_version *ret,
                                    struct edge_error *err) EDGE_NODISCARD;

@@ -72,6 +72,7 @@ enum edge_code docker_logs_open(struct runtime *rt, const char *id_or_name,
     const struct docker_owned_request req = {
         .method = "GET",
         .tail = tail,
+        .yields = true,
         .on_open = on_open,
         .on_data = on_data,
         .on_done = on_done,

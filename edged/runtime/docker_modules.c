@@ -34,6 +34,7 @@ struct listing {
     struct op self;
     struct op list_op;
     char *path;
+    bool thinned_out;
     struct cJSON *root;
     struct runtime_module *modules;
     size_t cnt;
@@ -52,6 +53,7 @@ struct docker_modules {
     struct docker_details *details;
     struct list active;
     struct list waiting;
+    bool thins_out; /* the lists of this engine are too long otherwise */
     unsigned active_cnt;
     unsigned waiting_cnt;
 };
@@ -151,6 +153,7 @@ static enum edge_code inspect(struct listing *l, struct inspection *one, struct 
     const struct docker_request req = {
         .method = "GET",
         .path = path,
+        .sieve = &docker_no_labels, /* the list has them */
         .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
         .on_done = on_inspect,
         .data = one,
@@ -197,6 +200,24 @@ static void inspect_more(struct listing *l) {
     }
 }
 
+static enum edge_code start(struct listing *l, struct edge_error *err);
+
+/* What containers have from their images may be megabytes, or values without number; nobody here
+ * needs it. */
+static bool starts_again(struct listing *l, enum edge_code code) {
+    if (code != EDGE_RANGE || l->thinned_out || l->code != EDGE_OK) {
+        return false;
+    }
+    if (!l->owner->thins_out) {
+        log_warn("The container engine's list of modules is too long to be read (%zu bytes are "
+                 "possible): labels that are not edgeAgent's are left out of lists of modules from "
+                 "now on",
+                 DOCKER_ANSWER_MAX);
+        l->owner->thins_out = true;
+    }
+    return start(l, NULL) == EDGE_OK;
+}
+
 static void on_list(void *data, enum edge_code code, struct slice body,
                     const struct edge_error *err) {
     struct listing *l = data;
@@ -207,6 +228,9 @@ static void on_list(void *data, enum edge_code code, struct slice body,
         code = docker_modules_json_list(body, &l->root, &l->modules, &l->cnt, &own_err);
         err = &own_err;
     }
+    if (starts_again(l, code)) {
+        return;
+    }
     if (code != EDGE_OK) {
         fail(l, code, err);
     }
@@ -214,9 +238,11 @@ static void on_list(void *data, enum edge_code code, struct slice body,
 }
 
 static enum edge_code start(struct listing *l, struct edge_error *err) {
+    l->thinned_out = l->owner->thins_out;
     const struct docker_request req = {
         .method = "GET",
         .path = l->path,
+        .sieve = l->thinned_out ? &docker_edge_labels : NULL,
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_list,
         .data = l,

@@ -101,7 +101,7 @@ static enum edge_code read_modules(const struct cJSON *root, struct runtime_modu
         bool named = false;
         code = docker_json_entry(n, &c, &named, err);
         /* The filter is the Engine's; what counts is what we read ourselves. */
-        if (code != EDGE_OK || !named || !c.owned) {
+        if (code != EDGE_OK || !named || !c.owned || !runtime_is_module_name(slice_str(c.name))) {
             continue;
         }
         struct runtime_module *m = &list[cnt++];
@@ -122,17 +122,9 @@ enum edge_code docker_modules_json_list(struct slice text, struct cJSON **ret_ro
     struct runtime_module *list EDGE_CLEANUP(edge_cleanup_free) = NULL;
     size_t cnt = 0;
 
-    enum edge_code code = json_parse_with_nul(text, &root, err);
+    enum edge_code code = docker_json_entries(text, &root, &cnt, err);
     if (code != EDGE_OK) {
-        return edge_wrap(err, code, "reading the container engine's list");
-    }
-    if (!json_is_array(root)) {
-        return edge_set(err, EDGE_PROTO, "the container engine's list is not an array");
-    }
-    cnt = docker_json_count(root);
-    if (cnt > RUNTIME_CONTAINERS_MAX) {
-        return edge_set(err, EDGE_RANGE, "the container engine lists more than %d containers",
-                        RUNTIME_CONTAINERS_MAX);
+        return code;
     }
     list = calloc(cnt + 1, sizeof(*list));
     if (list == NULL) {
@@ -200,12 +192,11 @@ enum edge_code docker_modules_json_detail(struct slice text, struct runtime_modu
     struct slice id = {0};
     struct runtime_module own = *m;
 
-    enum edge_code code = json_parse_with_nul(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
-        return edge_wrap(err, code, "reading the container engine's answer");
+        return code;
     }
-    if (!json_is_object(root) || json_get_str(root, "Id", &id, NULL) != EDGE_OK ||
-        !slice_eq_str(id, m->id)) {
+    if (json_get_str(root, "Id", &id, NULL) != EDGE_OK || !slice_eq_str(id, m->id)) {
         return docker_json_bad(err, "Id");
     }
     code = take_detail(root, &own, err);
@@ -223,15 +214,14 @@ enum edge_code docker_modules_json_one(struct slice text, struct cJSON **ret_roo
     const struct cJSON *config = NULL;
     struct slice image_id = {0};
 
-    enum edge_code code = json_parse_with_nul(text, &root, err);
-    if (code != EDGE_OK) {
-        return edge_wrap(err, code, "reading the container engine's answer");
+    enum edge_code code = docker_json_object(text, &root, err);
+    if (code == EDGE_OK) {
+        code = docker_json_inspected(root, &c, err);
     }
-    code = docker_json_inspected(root, &c, err);
     if (code != EDGE_OK) {
         return code;
     }
-    if (!c.owned || c.name[0] == '\0') {
+    if (!c.owned || !runtime_is_module_name(slice_str(c.name))) {
         return edge_set(err, EDGE_NOT_FOUND, "the container is not a module");
     }
     memcpy(m.id, c.id, sizeof(m.id));
@@ -244,6 +234,9 @@ enum edge_code docker_modules_json_one(struct slice text, struct cJSON **ret_roo
         docker_json_opt(json_get_object(config, "Labels", &m.labels, NULL)) != EDGE_OK ||
         docker_json_opt(json_get_array(config, "Env", &m.env, NULL)) != EDGE_OK) {
         return docker_json_bad(err, "Config");
+    }
+    if (docker_json_opt(json_get_array(root, "Mounts", &m.mounts, NULL)) != EDGE_OK) {
+        return docker_json_bad(err, "Mounts");
     }
     code = take_detail(root, &m, err);
     if (code == EDGE_OK) {

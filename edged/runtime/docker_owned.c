@@ -76,6 +76,7 @@ static enum edge_code send_to_id(struct owned *o, const struct runtime_container
     const struct docker_request req = {
         .method = o->req.method,
         .path = path,
+        .yields = o->req.yields,
         .timeout_ms = timeout_ms(o, c),
         .on_open = on_open,
         .on_data = o->req.on_data != NULL ? on_data : NULL,
@@ -127,6 +128,8 @@ static enum edge_code owned_start(struct owned *o, struct edge_error *err) {
     const struct docker_request req = {
         .method = "GET",
         .path = path,
+        .sieve = &docker_owner_label,
+        .yields = o->req.yields,
         .timeout_ms = DOCKER_INSPECT_TIMEOUT_MS,
         .on_done = on_inspected,
         .data = o,

@@ -24,6 +24,7 @@ struct docker_owned_request {
     uint32_t timeout_ms; /* of the request itself; 0: none */
     bool waits_for_stop; /* add the time that the container has to stop */
     int stop_timeout_s;  /* when it is known better than by the container; else negative */
+    bool yields;         /* as in docker_request */
     bool gone_is_done;   /* that it vanished after it was looked up is OK */
     /* May be NULL: whose id it is, when it is about to be sent. */
     void (*on_found)(void *data, const char *id);

@@ -36,7 +36,7 @@ struct docker_job {
         runtime_pids_fn *pids;
         runtime_info_fn *info;
         runtime_json_fn *json;
-        runtime_images_fn *images;
+        runtime_image_fn *image;
         runtime_done_fn *plain;
     } done;
     void *data;

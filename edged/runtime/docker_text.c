@@ -20,6 +20,8 @@ void docker_text_clean(struct slice text, char *dst, size_t dst_size) {
             dst[out] = first == 0 ? ' ' : '?';
         } else if (first < 0x20 || first == 0x7f) {
             dst[out] = ' ';
+        } else if (len == 2 && first == 0xc2 && (unsigned char)text.ptr[1] < 0xa0) {
+            memset(&dst[out], ' ', len); /* U+009B is as good as ESC and '[' */
         } else {
             memcpy(&dst[out], text.ptr, len);
         }

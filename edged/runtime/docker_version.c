@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "runtime/docker.h"
+#include "runtime/docker_answer.h"
 
 #include <string.h>
 
@@ -42,4 +43,30 @@ enum edge_code docker_version_choose(const struct docker_version *theirs,
     const char *chosen = best == our_max ? DOCKER_API_MAX : theirs->api;
     memcpy(ret_version, chosen, strlen(chosen) + 1);
     return EDGE_OK;
+}
+
+enum edge_code docker_version_read(const char *socket_path, const struct http_client_answer *answer,
+                                   struct docker_version *ret_theirs,
+                                   char ret_version[DOCKER_VERSION_LEN], struct edge_error *err) {
+    if (answer->code == EDGE_NET) {
+        return docker_answer_unreachable(socket_path, answer->err, err);
+    }
+    if (answer->code != EDGE_OK) {
+        if (answer->err != NULL && err != NULL) {
+            *err = *answer->err;
+        }
+        return answer->code;
+    }
+    if (answer->status != 200) {
+        return docker_answer_error(answer->status, answer->body, err);
+    }
+    struct docker_version theirs;
+    enum edge_code code = docker_json_version(answer->body, &theirs, err);
+    if (code == EDGE_OK) {
+        code = docker_version_choose(&theirs, ret_version, err);
+    }
+    if (code == EDGE_OK) {
+        *ret_theirs = theirs;
+    }
+    return code;
 }

@@ -1,185 +1,153 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each change is a fixed row of steps. A step that needs the engine goes on from its callback; the
- * step TURN waits until no older change of the same module holds the turn.
+ * Orders, their turns and their ends. What a change consists of is in module_ops_steps.c.
  */
 #include "runtime/module_ops.h"
 
 #include "base/attr.h"
-#include "base/buf.h"
-#include "base/list.h"
 #include "base/log.h"
+#include "runtime/module_ops_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_MAX ((size_t)4 * 1024 * 1024)
-#define AUTH_MAX ((size_t)64 * 1024)
+static struct module_ops_change *change_of(struct list *node) {
+    return LIST_ENTRY(node, struct module_ops_change, node);
+}
 
-enum step {
-    STEP_END,
-    STEP_LOOK, /* is it there? */
-    STEP_PULL, /* or, when it may not be pulled, of an update: is the image there? */
-    STEP_TURN,
-    STEP_REMOVE,
-    STEP_CREATE,
-    STEP_START,
-    STEP_STOP,
-    STEP_RESTART,
-};
-
-#define STEPS_MAX 7
-
-static const enum step plans[][STEPS_MAX] = {
-    [MODULE_START] = {STEP_TURN, STEP_START},
-    [MODULE_STOP] = {STEP_TURN, STEP_STOP},
-    [MODULE_RESTART] = {STEP_TURN, STEP_RESTART},
-    [MODULE_REMOVE] = {STEP_TURN, STEP_REMOVE},
-    [MODULE_PULL] = {STEP_PULL},
-    [MODULE_CREATE] = {STEP_PULL, STEP_TURN, STEP_CREATE},
-    [MODULE_UPDATE] = {STEP_LOOK, STEP_PULL, STEP_TURN, STEP_REMOVE, STEP_CREATE, STEP_START},
-};
-
-static const char *const words[] = {
-    [MODULE_START] = "started",   [MODULE_STOP] = "stopped", [MODULE_RESTART] = "restarted",
-    [MODULE_REMOVE] = "removed",  [MODULE_PULL] = "fetched", [MODULE_CREATE] = "created",
-    [MODULE_UPDATE] = "replaced",
-};
-
-struct module_ops {
-    struct loop *loop;
-    struct runtime *rt;
-    struct list all; /* oldest first */
-    unsigned cnt;
-    bool closing;
-    struct loop_timer *limit; /* of closing */
-    void (*closed)(void *data);
-    void *closed_data;
-};
-
-struct change {
-    struct list node;
-    struct module_ops *owner;
-    enum module_change what;
-    unsigned at; /* step of the plan */
-    bool pull, start;
-    bool waiting, turn;
-    struct op op;   /* of the runtime, while a step is under way */
-    unsigned tries; /* of the present step */
-    struct loop_timer *again;
-    char name[RUNTIME_NAME_MAX + 1];
-    char image[RUNTIME_IMAGE_MAX + 1];
-    struct buf auth, body; /* both may hold secrets */
-    runtime_done_fn *done;
-    void *data;
-};
-
-static void change_free(struct change *c) {
+static void change_free(struct module_ops_change *c) {
     loop_timer_free(c->again);
     buf_clear(&c->auth);
     buf_clear(&c->body);
     free(c);
 }
 
-static enum step step_of(const struct change *c) {
-    return plans[c->what][c->at];
+/* --- Turns --- */
+
+static bool is_of(const struct module_ops_change *c, const char *name) {
+    return strcmp(c->name, name) == 0;
 }
 
-/* The old container is gone, or may be. */
-static bool is_beyond_return(const struct change *c) {
-    return c->what == MODULE_UPDATE && c->turn;
+static bool kills(const struct module_ops_change *c) {
+    return c->what == MODULE_REMOVE || c->what == MODULE_UPDATE;
 }
 
-static void go_on(struct change *c, enum edge_code code, const struct edge_error *err);
-
-/* --- Steps --- */
-
-static void on_step(void *data, enum edge_code code, const struct edge_error *err) {
-    go_on(data, code, err);
-}
-
-static void on_look(void *data, enum edge_code code, const struct runtime_module *list, size_t cnt,
-                    const struct edge_error *err) {
-    (void)list;
-    (void)cnt;
-    go_on(data, code, err);
-}
-
-/* Those that wait go first. */
-static bool is_turn_free(const struct change *c) {
+bool module_ops_is_awaited(const struct module_ops_change *c) {
     list_for_each (node, tmp, &c->owner->all) {
-        const struct change *other = LIST_ENTRY(node, struct change, node);
-        if ((other->turn || other->waiting) && strcmp(other->name, c->name) == 0) {
+        const struct module_ops_change *other = change_of(node);
+        if (other->waiting && kills(other) && is_of(other, c->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_hurried(void *data, enum edge_code code, const struct edge_error *err) {
+    struct module_ops_change *c = data;
+    struct edge_error own = {0};
+
+    (void)code;
+    (void)err;
+    c->hurrying = false;
+    c->op = OP_NONE;
+    if (c->ended) {
+        module_ops_finish(c, edge_set(&own, EDGE_CANCELED, "the daemon is stopping"), &own);
+    } else if (c->turn) {
+        module_ops_go_on(c, EDGE_OK, NULL);
+    }
+}
+
+static struct module_ops_change *holder_of(struct module_ops *m, const char *name) {
+    list_for_each (node, tmp, &m->all) {
+        struct module_ops_change *c = change_of(node);
+        if (c->turn && is_of(c, name)) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* A module may have a day to stop, and what is to be killed need not be waited for. */
+static void hurry(struct module_ops_change *c) {
+    struct module_ops_change *before = holder_of(c->owner, c->name);
+    if (!kills(c) || before == NULL || before->hurried ||
+        (before->what != MODULE_STOP && before->what != MODULE_RESTART)) {
+        return;
+    }
+    before->hurried = true;
+    c->hurrying = runtime_stop(c->owner->rt, c->name, 0, on_hurried, c, &c->op, NULL) == EDGE_OK;
+}
+
+/* Whoever looked at the module before what an interrupted update has left was settled may want to
+ * make it although it is there. */
+static bool is_settled_first(struct module_ops_change *c) {
+    struct module_ops *m = c->owner;
+    if (c->what != MODULE_SETTLE && !m->settled && !m->settling) {
+        module_ops_settle(m);
+    }
+    return c->what == MODULE_SETTLE || !m->settling;
+}
+
+/* Those that wait go first, but for what makes a module whole. */
+static bool is_turn_free(struct module_ops_change *c) {
+    list_for_each (node, tmp, &c->owner->all) {
+        const struct module_ops_change *other = change_of(node);
+        if (other != c && is_of(other, c->name) &&
+            (other->turn || (other->waiting && c->what != MODULE_SETTLE))) {
             return false;
         }
     }
     return true;
 }
 
-static enum edge_code begin_step(struct change *c, struct edge_error *err) {
-    struct runtime *rt = c->owner->rt;
-    const struct runtime_spec spec = {c->name, c->image, buf_slice(&c->body)};
-
-    switch (step_of(c)) {
-    case STEP_LOOK:
-        return runtime_inspect_module(rt, c->name, on_look, c, &c->op, err);
-    case STEP_PULL:
-        if (!c->pull) {
-            return runtime_image_check(rt, c->image, on_step, c, &c->op, err);
-        }
-        return runtime_pull(rt, c->image, buf_slice(&c->auth), NULL, on_step, c, &c->op, err);
-    case STEP_REMOVE:
-        return runtime_remove(rt, c->name, on_step, c, &c->op, err);
-    case STEP_CREATE:
-        return runtime_create(rt, &spec, on_step, c, &c->op, err);
-    case STEP_START:
-        return runtime_start(rt, c->name, on_step, c, &c->op, err);
-    case STEP_STOP:
-        return runtime_stop(rt, c->name, RUNTIME_STOP_DEFAULT, on_step, c, &c->op, err);
-    case STEP_RESTART:
-        return runtime_restart(rt, c->name, on_step, c, &c->op, err);
-    case STEP_END:
-    case STEP_TURN:
-        break;
+bool module_ops_take_turn(struct module_ops_change *c) {
+    c->turn = is_settled_first(c) && is_turn_free(c);
+    c->waiting = !c->turn;
+    if (c->waiting) {
+        hurry(c);
     }
-    return edge_set(err, EDGE_INTERNAL, "no such step");
+    return c->turn;
 }
 
-/* Up to the next step that takes time; true in *ret_end when there is none left. */
-static enum edge_code advance(struct change *c, bool *ret_end, struct edge_error *err) {
-    for (;; c->at++) {
-        switch (step_of(c)) {
-        case STEP_END:
-            *ret_end = true;
-            return EDGE_OK;
-        case STEP_PULL:
-            if (c->pull || c->what == MODULE_UPDATE) {
-                return begin_step(c, err);
-            }
-            break;
-        case STEP_TURN:
-            if (!is_turn_free(c)) {
-                c->waiting = true;
-                return EDGE_OK;
-            }
+static void give_turn(struct module_ops *m, const char *name) {
+    if (m->settling) {
+        return;
+    }
+    list_for_each (node, tmp, &m->all) {
+        struct module_ops_change *c = change_of(node);
+        if (c->waiting && is_of(c, name)) {
+            c->waiting = false;
             c->turn = true;
-            break;
-        case STEP_START:
-            if (c->what != MODULE_UPDATE || c->start) {
-                return begin_step(c, err);
+            if (!c->hurrying) {
+                module_ops_go_on(c, EDGE_OK, NULL);
             }
-            break;
-        default:
-            return begin_step(c, err);
+            return;
         }
+    }
+}
+
+static struct module_ops_change *waits_for_nobody(struct module_ops *m) {
+    list_for_each (node, tmp, &m->all) {
+        struct module_ops_change *c = change_of(node);
+        if (c->waiting && holder_of(m, c->name) == NULL) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+void module_ops_give_turns(struct module_ops *m) {
+    struct module_ops_change *c;
+    while (!m->settling && (c = waits_for_nobody(m)) != NULL) {
+        give_turn(m, c->name);
     }
 }
 
 /* --- The end --- */
 
-static void check_closed(struct module_ops *m) {
-    if (m->closing && m->cnt == 0 && m->closed != NULL) {
+void module_ops_check_closed(struct module_ops *m) {
+    if (m->closing && m->cnt == 0 && !m->settling && m->closed != NULL) {
         void (*closed)(void *data) = m->closed;
         m->closed = NULL;
         loop_timer_stop(m->limit);
@@ -187,144 +155,163 @@ static void check_closed(struct module_ops *m) {
     }
 }
 
-static void unlink_change(struct change *c) {
+static void unlink_change(struct module_ops_change *c) {
     list_remove(&c->node);
     c->owner->cnt--;
 }
 
-static void give_turn(struct module_ops *m, const char *name) {
-    list_for_each (node, tmp, &m->all) {
-        struct change *c = LIST_ENTRY(node, struct change, node);
-        if (c->waiting && strcmp(c->name, name) == 0) {
-            c->waiting = false;
-            c->turn = true;
-            go_on(c, EDGE_OK, NULL);
-            return;
+static void tell(const struct module_ops_change *c, enum edge_code code,
+                 const struct edge_error *err) {
+    static const char *const words[] = {
+        [MODULE_START] = "started",  [MODULE_STOP] = "stopped",   [MODULE_RESTART] = "restarted",
+        [MODULE_REMOVE] = "removed", [MODULE_CREATE] = "created", [MODULE_UPDATE] = "replaced",
+    };
+    if (c->what == MODULE_SETTLE) {
+        if (code != EDGE_OK && code != EDGE_CANCELED) {
+            log_warn("What an interrupted replacement of module %s has left is still there: %s; "
+                     "it is looked at again when a module is changed or the container engine is "
+                     "back",
+                     c->name, edge_error_text(err));
+        } else if (c->cleared) {
+            log_info("Module %s: what an interrupted replacement had left was removed", c->name);
+        } else if (c->renamed) {
+            log_info("Module %s: an interrupted replacement was brought to its end", c->name);
         }
+    } else if (code == EDGE_OK && c->what == MODULE_PULL) {
+        log_info("Image %s for module %s is there", log_quote_str(c->image), c->name);
+    } else if (code == EDGE_OK) {
+        log_info("Module %s was %s", c->name, words[c->what]);
     }
 }
 
-static void finish(struct change *c, enum edge_code code, const struct edge_error *err) {
+void module_ops_finish(struct module_ops_change *c, enum edge_code code,
+                       const struct edge_error *err) {
     struct module_ops *m = c->owner;
-    char name[RUNTIME_NAME_MAX + 1];
+    char name[RUNTIME_MODULE_MAX + 1];
     bool had_turn = c->turn;
 
     memcpy(name, c->name, sizeof(name));
     unlink_change(c);
-    if (code == EDGE_OK && c->what == MODULE_PULL) {
-        log_info("Image %s for module %s is there", log_quote_str(c->image), name);
-    } else if (code == EDGE_OK) {
-        log_info("Module %s was %s", name, words[c->what]);
+    tell(c, code, err);
+    if (c->what == MODULE_SETTLE && module_ops_is_passing(code)) {
+        m->settled = false;
     }
-    c->done(c->data, code, code == EDGE_OK ? NULL : err);
+    if (c->done != NULL) {
+        c->done(c->data, code, code == EDGE_OK ? NULL : err);
+    }
     change_free(c);
     if (had_turn) {
         give_turn(m, name);
     }
-    check_closed(m);
+    module_ops_check_closed(m);
 }
 
-static bool may_heal(const struct change *c, enum edge_code code) {
-    switch (code) {
-    case EDGE_NET:
-    case EDGE_PROTO: /* the engine died in the middle of its answer */
-    case EDGE_TIMEOUT:
-    case EDGE_BUSY:
-    case EDGE_RETRY:
-        return true;
-    case EDGE_CONFLICT:
-        return step_of(c) == STEP_REMOVE; /* somebody else is at it */
-    default:
-        return false;
+static void end_early(struct module_ops_change *c) {
+    struct edge_error err;
+    c->ended = true;
+    if (op_is_set(c->op)) {
+        op_cancel(loop_ops(c->owner->loop), c->op);
+        return;
     }
+    (void)edge_set(&err, EDGE_CANCELED, "the daemon is stopping");
+    module_ops_finish(c, EDGE_CANCELED, &err);
 }
 
-/* What an attempt may have done whose answer was lost. */
-static bool was_done_before(const struct change *c, enum edge_code code) {
-    if (c->tries == 0) {
-        return false;
-    }
-    return (step_of(c) == STEP_REMOVE && code == EDGE_NOT_FOUND) ||
-           (step_of(c) == STEP_CREATE && (code == EDGE_CONFLICT || code == EDGE_EXISTS));
-}
-
-static void go_on(struct change *c, enum edge_code code, const struct edge_error *err) {
-    struct edge_error own = {0};
-    bool end = false;
-
-    c->op = OP_NONE;
-    if (is_beyond_return(c)) {
-        if (was_done_before(c, code)) {
-            code = EDGE_OK;
+/* All of a kind. The end of one may begin or end others. */
+static void end_those(struct module_ops *m, bool (*is_meant)(const struct module_ops_change *c)) {
+    struct module_ops_change *meant;
+    do {
+        meant = NULL;
+        list_for_each (node, tmp, &m->all) {
+            struct module_ops_change *c = change_of(node);
+            if (!c->ended && is_meant(c)) {
+                meant = c;
+                break;
+            }
         }
-        if (may_heal(c, code) && c->tries < MODULE_OPS_RETRIES) {
-            c->tries++;
-            log_debug("module %s: trying again: %s", c->name, edge_error_text(err));
-            loop_timer_start(c->again, MODULE_OPS_RETRY_MS);
-            return;
+        if (meant != NULL) {
+            end_early(meant);
         }
-    }
-    if (code == EDGE_OK) {
-        c->at++;
-        c->tries = 0;
-        err = &own;
-        code = advance(c, &end, &own);
-    }
-    if (code != EDGE_OK || end) {
-        finish(c, code, err);
-    }
-}
-
-static void on_again(void *data) {
-    struct change *c = data;
-    struct edge_error err = {0};
-    enum edge_code code = begin_step(c, &err);
-    if (code != EDGE_OK) {
-        go_on(c, code, &err);
-    }
+    } while (meant != NULL);
 }
 
 /* --- Orders --- */
 
-static enum edge_code copy_order(struct change *c, const struct module_order *o,
+static bool take_name(struct module_ops_change *c, const struct module_order *o) {
+    if (o->change == MODULE_REMOVE && runtime_of_next_name(o->name, c->name)) {
+        return true;
+    }
+    return runtime_is_module_name(slice_str(o->name)) &&
+           slice_to_array(slice_str(o->name), c->name, sizeof(c->name));
+}
+
+static enum edge_code copy_order(struct module_ops_change *c, const struct module_order *o,
                                  struct edge_error *err) {
     c->what = o->change;
+    c->plan = module_ops_plan(c->what);
     c->pull = o->pull || o->change == MODULE_PULL;
     c->start = o->start;
-    buf_init_sensitive(&c->auth, AUTH_MAX);
-    buf_init_sensitive(&c->body, BODY_MAX);
-    if (!runtime_is_name(slice_str(o->name)) ||
-        !slice_to_array(slice_str(o->name), c->name, sizeof(c->name))) {
+    c->stop_s = o->stop_s;
+    buf_init_sensitive(&c->auth, RUNTIME_AUTH_MAX);
+    buf_init_sensitive(&c->body, RUNTIME_BODY_MAX);
+    if (!take_name(c, o)) {
         return edge_set(err, EDGE_INVALID, "not the name of a module");
     }
     if (!slice_to_array(slice_str(o->image), c->image, sizeof(c->image))) {
         return edge_set(err, EDGE_INVALID, "the name of the image is too long");
     }
+    runtime_next_name(c->name, c->next);
     enum edge_code code = buf_append_slice(&c->auth, o->auth_json, err);
     return code != EDGE_OK ? code : buf_append_slice(&c->body, o->create_body, err);
 }
 
-static bool has_too_many(const struct change *c) {
+static bool has_too_many(const struct module_ops_change *c) {
     unsigned same = 0;
     list_for_each (node, tmp, &c->owner->all) {
-        same += strcmp(LIST_ENTRY(node, struct change, node)->name, c->name) == 0 ? 1 : 0;
+        same += is_of(change_of(node), c->name) ? 1 : 0;
     }
     return same >= MODULE_OPS_OF_ONE;
 }
 
-static enum edge_code submit(struct change *c, struct edge_error *err) {
+static bool is_taken_when_held(enum module_change change) {
+    return change == MODULE_STOP || change == MODULE_REMOVE;
+}
+
+void module_ops_tell_image(const struct module_ops_change *c, enum module_image what) {
+    const struct module_ops_hooks *h = &c->owner->hooks;
+    if (h->on_image != NULL) {
+        h->on_image(h->data, what, c->image);
+    }
+}
+
+static bool has_image(const struct module_ops_change *c) {
+    return c->what == MODULE_PULL || c->what == MODULE_CREATE || c->what == MODULE_UPDATE;
+}
+
+static enum edge_code submit(struct module_ops_change *c, struct edge_error *err) {
     bool end = false;
     if (has_too_many(c)) {
         return edge_set(err, EDGE_BUSY, "too many changes of this module at once");
     }
     list_append(&c->owner->all, &c->node);
     c->owner->cnt++;
-    enum edge_code code = advance(c, &end, err);
+    enum edge_code code = module_ops_advance(c, &end, err);
     assert(!end); /* every plan has a step that takes time */
     if (code != EDGE_OK) {
         unlink_change(c);
+    } else if (has_image(c)) {
+        module_ops_tell_image(c, MODULE_IMAGE_WANTED);
     }
     return code;
+}
+
+static void on_again(void *data) {
+    struct module_ops_change *c = data;
+    struct edge_error err = {0};
+    enum edge_code code = module_ops_begin(c, &err);
+    if (code != EDGE_OK) {
+        module_ops_go_on(c, code, &err);
+    }
 }
 
 enum edge_code module_ops_run(struct module_ops *m, const struct module_order *order,
@@ -332,10 +319,14 @@ enum edge_code module_ops_run(struct module_ops *m, const struct module_order *o
     if (m->closing) {
         return edge_set(err, EDGE_CANCELED, "the daemon is stopping");
     }
+    if (m->held > 0 && !is_taken_when_held(order->change)) {
+        return edge_set(err, EDGE_RETRY,
+                        "modules are being stopped or removed; nothing is made now");
+    }
     if (m->cnt >= MODULE_OPS_MAX) {
         return edge_set(err, EDGE_BUSY, "too many changes of modules at once");
     }
-    struct change *c = calloc(1, sizeof(*c));
+    struct module_ops_change *c = calloc(1, sizeof(*c));
     if (c == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a change of a module");
     }
@@ -358,21 +349,22 @@ enum edge_code module_ops_run(struct module_ops *m, const struct module_order *o
 
 /* --- Life --- */
 
-static void end_early(struct change *c) {
-    struct edge_error err;
-    (void)edge_set(&err, EDGE_CANCELED, "the daemon is stopping");
-    if (op_is_set(c->op)) {
-        op_cancel(loop_ops(c->owner->loop), c->op);
-    } else {
-        finish(c, EDGE_CANCELED, &err);
-    }
+static bool is_any(const struct module_ops_change *c) {
+    (void)c;
+    return true;
+}
+
+/* Leaving it now leaves nothing half done. */
+static bool is_whole(const struct module_ops_change *c) {
+    return !c->turn || (c->what != MODULE_UPDATE && c->what != MODULE_CREATE);
+}
+
+static bool is_to_be_held(const struct module_ops_change *c) {
+    return !c->turn && !is_taken_when_held(c->what);
 }
 
 static void on_limit(void *data) {
-    struct module_ops *m = data;
-    list_for_each (node, tmp, &m->all) {
-        end_early(LIST_ENTRY(node, struct change, node));
-    }
+    end_those(data, is_any);
 }
 
 enum edge_code module_ops_new(struct loop *l, struct runtime *rt, struct module_ops **ret,
@@ -393,23 +385,53 @@ enum edge_code module_ops_new(struct loop *l, struct runtime *rt, struct module_
     return EDGE_OK;
 }
 
-void module_ops_close(struct module_ops *m, void (*closed)(void *data), void *data) {
-    m->closing = true;
+void module_ops_set_hooks(struct module_ops *m, const struct module_ops_hooks *hooks) {
+    m->hooks = *hooks;
+}
+
+void module_ops_hold(struct module_ops *m, bool hold) {
+    assert(hold || m->held > 0);
+    m->held = hold ? m->held + 1 : m->held - 1;
+    if (hold) {
+        end_those(m, is_to_be_held);
+    } else if (m->held == 0 && !m->settled) {
+        module_ops_settle(m); /* what was refused meanwhile */
+    }
+}
+
+bool module_ops_is_busy(const struct module_ops *m, const char *name) {
     list_for_each (node, tmp, &m->all) {
-        struct change *c = LIST_ENTRY(node, struct change, node);
-        if (!c->turn || (c->what != MODULE_UPDATE && c->what != MODULE_CREATE)) {
-            end_early(c);
+        const struct module_ops_change *c = change_of(node);
+        if ((c->turn || c->waiting) && is_of(c, name)) {
+            return true;
         }
     }
+    return m->settling; /* which may be about any of them */
+}
+
+bool module_ops_is_making(const struct module_ops *m) {
+    list_for_each (node, tmp, &m->all) {
+        enum module_change what = change_of(node)->what;
+        if (what == MODULE_CREATE || what == MODULE_UPDATE || what == MODULE_SETTLE) {
+            return true;
+        }
+    }
+    return m->settling;
+}
+
+void module_ops_close(struct module_ops *m, void (*closed)(void *data), void *data) {
+    m->closing = true;
+    module_ops_settle_end(m);
+    end_those(m, is_whole);
     m->closed = closed;
     m->closed_data = data;
     loop_timer_start(m->limit, MODULE_OPS_CLOSE_MS);
-    check_closed(m);
+    module_ops_check_closed(m);
 }
 
 void module_ops_free(struct module_ops *m) {
     if (m != NULL) {
-        assert(m->cnt == 0);
+        assert(m->cnt == 0 && !m->settling);
         loop_timer_free(m->limit);
         free(m);
     }

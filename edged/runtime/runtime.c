@@ -4,6 +4,7 @@
  */
 #include "runtime/runtime.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum edge_code check_name(const char *id_or_name, struct edge_error *err) {
@@ -97,6 +98,16 @@ enum edge_code runtime_remove(struct runtime *rt, const char *id_or_name, runtim
     return act(rt, RUNTIME_ACT_REMOVE, id_or_name, RUNTIME_STOP_DEFAULT, done, data, ret_op, err);
 }
 
+enum edge_code runtime_rename(struct runtime *rt, const char *id_or_name, const char *to,
+                              runtime_done_fn *done, void *data, struct op *ret_op,
+                              struct edge_error *err) {
+    enum edge_code code = check_name(id_or_name, err);
+    if (code == EDGE_OK) {
+        code = check_name(to, err);
+    }
+    return code != EDGE_OK ? code : rt->ops->rename(rt, id_or_name, to, done, data, ret_op, err);
+}
+
 enum edge_code runtime_pull(struct runtime *rt, const char *image, struct slice auth_json,
                             runtime_progress_fn *on_progress, runtime_done_fn *done, void *data,
                             struct op *ret_op, struct edge_error *err) {
@@ -135,9 +146,16 @@ enum edge_code runtime_network_ensure(struct runtime *rt, const struct runtime_n
     return rt->ops->network_ensure(rt, network, done, data, ret_op, err);
 }
 
-enum edge_code runtime_images(struct runtime *rt, runtime_images_fn *done, void *data,
-                              struct op *ret_op, struct edge_error *err) {
-    return rt->ops->images(rt, done, data, ret_op, err);
+enum edge_code runtime_image_find(struct runtime *rt, const char *image, runtime_image_fn *done,
+                                  void *data, struct op *ret_op, struct edge_error *err) {
+    enum edge_code code = check_image(image, err);
+    return code != EDGE_OK ? code : rt->ops->image_find(rt, image, done, data, ret_op, err);
+}
+
+enum edge_code runtime_image_unused(struct runtime *rt, const char *id, runtime_done_fn *done,
+                                    void *data, struct op *ret_op, struct edge_error *err) {
+    enum edge_code code = check_image(id, err);
+    return code != EDGE_OK ? code : rt->ops->image_unused(rt, id, done, data, ret_op, err);
 }
 
 enum edge_code runtime_image_check(struct runtime *rt, const char *image, runtime_done_fn *done,
@@ -177,6 +195,36 @@ bool runtime_is_name(struct slice name) {
         }
     }
     return true;
+}
+
+static bool is_next(struct slice name) {
+    return slice_ends_with(name, RUNTIME_NEXT_SUFFIX);
+}
+
+static bool is_id(struct slice name) {
+    size_t digits = 0;
+    while (digits < name.len && memchr("0123456789abcdef", name.ptr[digits], 16) != NULL) {
+        digits++;
+    }
+    return name.len == RUNTIME_ID_LEN && digits == RUNTIME_ID_LEN;
+}
+
+bool runtime_is_module_name(struct slice name) {
+    return name.len <= RUNTIME_MODULE_MAX && runtime_is_name(name) && !is_next(name) &&
+           !is_id(name);
+}
+
+void runtime_next_name(const char *name, char ret[RUNTIME_NAME_MAX + 1]) {
+    (void)snprintf(ret, RUNTIME_NAME_MAX + 1, "%s%s", name, RUNTIME_NEXT_SUFFIX);
+}
+
+bool runtime_of_next_name(const char *container, char ret_name[RUNTIME_MODULE_MAX + 1]) {
+    struct slice name = slice_str(container);
+    if (!is_next(name)) {
+        return false;
+    }
+    name.len -= sizeof(RUNTIME_NEXT_SUFFIX) - 1;
+    return runtime_is_module_name(name) && slice_to_array(name, ret_name, RUNTIME_MODULE_MAX + 1);
 }
 
 static bool is_image_segment(struct slice s) {

@@ -15,14 +15,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RUNTIME_ID_LEN         64 /* hex digits of a container id */
-#define RUNTIME_NAME_MAX       128
+#define RUNTIME_ID_LEN         64  /* hex digits of a container id */
+#define RUNTIME_NAME_MAX       144 /* of a container */
+#define RUNTIME_MODULE_MAX     128 /* of a module */
 #define RUNTIME_CONTAINERS_MAX 1024
 #define RUNTIME_PIDS_MAX       32768
 #define RUNTIME_IMAGE_MAX      511 /* bytes of an image reference; the Engine's limit is lower */
+#define RUNTIME_BODY_MAX       ((size_t)4 * 1024 * 1024) /* bytes, of a container to be made */
+#define RUNTIME_AUTH_MAX       ((size_t)64 * 1024)       /* bytes of registry credentials */
 #define RUNTIME_STATE_MAX      31
-#define RUNTIME_TIME_LEN       30 /* "2026-01-02T03:04:05.123456789Z" */
-#define RUNTIME_IMAGES_MAX     4096
+#define RUNTIME_TIME_LEN       30   /* "2026-01-02T03:04:05.123456789Z" */
 #define RUNTIME_TAIL_MAX       20   /* digits of a number of lines */
 #define RUNTIME_STOP_DEFAULT   (-1) /* as the container's creator said, else the engine's */
 #define RUNTIME_STOP_ENGINE_S  10
@@ -35,6 +37,10 @@
 /* Carries the image's name as it was asked for: Podman tells another one, "docker.io/" and the tag
  * added, and edgeAgent would take that for a module that has to be made again. */
 #define RUNTIME_IMAGE_LABEL "net.azure-devices.edge.original-image"
+
+/* A container that is to take a module's place bears the module's name and this until the place is
+ * free. It never runs under that name; no module may have such a name. */
+#define RUNTIME_NEXT_SUFFIX ".edged-next"
 
 struct cJSON;
 
@@ -64,7 +70,8 @@ struct runtime_module {
     char image[RUNTIME_IMAGE_MAX + 1];    /* as it was asked for at creation; never "" */
     char image_id[RUNTIME_IMAGE_MAX + 1]; /* "" when the engine does not tell */
     const struct cJSON *labels;           /* an object with all of them, or NULL */
-    const struct cJSON *env; /* array of "NAME=value", the image's too; NULL in lists */
+    const struct cJSON *env;    /* array of "NAME=value", the image's too; NULL in lists */
+    const struct cJSON *mounts; /* array of objects with Source, a path; NULL in lists */
     enum runtime_status status;
     char state[RUNTIME_STATE_MAX + 1];  /* the engine's word for it, "" when it has none */
     char started[RUNTIME_TIME_LEN + 1]; /* RFC 3339 in UTC, fraction as told; "": never */
@@ -101,13 +108,12 @@ struct runtime_network {
     size_t range_cnt; /* 0: the engine chooses */
 };
 
-/* One image of the engine, pulled by whomever. */
+/* One image of the engine, pulled by whomever. What is told of one without name ("<none>") is left
+ * to the reader. */
 struct runtime_image {
     char id[RUNTIME_IMAGE_MAX + 1];
     const struct cJSON *tags;    /* array of "name:tag", or NULL */
     const struct cJSON *digests; /* array of "name@digest", or NULL */
-    int64_t created_wall_s;      /* when it was built; 0 when unknown */
-    int64_t size;                /* bytes */
 };
 
 struct runtime_logs_options {
@@ -155,9 +161,9 @@ typedef void runtime_done_fn(void *data, enum edge_code code, const struct edge_
 /* json is one object and lives until the callback returns. */
 typedef void runtime_json_fn(void *data, enum edge_code code, struct slice json,
                              const struct edge_error *err);
-/* list and what it points to live until the callback returns. */
-typedef void runtime_images_fn(void *data, enum edge_code code, const struct runtime_image *list,
-                               size_t cnt, const struct edge_error *err);
+/* image and what it points to live until the callback returns. */
+typedef void runtime_image_fn(void *data, enum edge_code code, const struct runtime_image *image,
+                              const struct edge_error *err);
 /* One line for people about a pull under way. */
 typedef void runtime_progress_fn(void *data, const char *text);
 /* id is NULL for CONNECTED and LOST. */
@@ -198,12 +204,17 @@ struct runtime_ops {
     enum edge_code (*network_ensure)(struct runtime *rt, const struct runtime_network *network,
                                      runtime_done_fn *done, void *data, struct op *ret_op,
                                      struct edge_error *err);
-    enum edge_code (*images)(struct runtime *rt, runtime_images_fn *done, void *data,
-                             struct op *ret_op, struct edge_error *err);
+    enum edge_code (*image_find)(struct runtime *rt, const char *image, runtime_image_fn *done,
+                                 void *data, struct op *ret_op, struct edge_error *err);
+    enum edge_code (*image_unused)(struct runtime *rt, const char *id, runtime_done_fn *done,
+                                   void *data, struct op *ret_op, struct edge_error *err);
     enum edge_code (*image_check)(struct runtime *rt, const char *image, runtime_done_fn *done,
                                   void *data, struct op *ret_op, struct edge_error *err);
     enum edge_code (*image_remove)(struct runtime *rt, const char *image, runtime_done_fn *done,
                                    void *data, struct op *ret_op, struct edge_error *err);
+    enum edge_code (*rename)(struct runtime *rt, const char *id_or_name, const char *to,
+                             runtime_done_fn *done, void *data, struct op *ret_op,
+                             struct edge_error *err);
     void (*close)(struct runtime *rt, void (*closed)(void *data), void *data);
     void (*free)(struct runtime *rt);
 };
@@ -213,10 +224,11 @@ struct runtime {
     const struct runtime_ops *ops;
 };
 
-/* Owned containers, running or not. NET when the engine is away, TIMEOUT, REMOTE, PROTO. */
+/* Owned containers, running or not, those with names of RUNTIME_NEXT_SUFFIX too. NET when the
+ * engine is away, TIMEOUT, REMOTE, PROTO. */
 enum edge_code runtime_list(struct runtime *rt, runtime_containers_fn *done, void *data,
                             struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
-/* The same with all details. One that vanishes meanwhile is left out. Codes as of runtime_list;
+/* Modules, with all details. One that vanishes meanwhile is left out. Codes as of runtime_list;
  * BUSY when too many wait. */
 enum edge_code runtime_list_modules(struct runtime *rt, runtime_modules_fn *done, void *data,
                                     struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
@@ -229,8 +241,7 @@ enum edge_code runtime_top(struct runtime *rt, const char *id_or_name, runtime_p
                            void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 enum edge_code runtime_get_info(struct runtime *rt, runtime_info_fn *done, void *data,
                                 struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
-/* One owned container with all details, as cnt 1. NOT_FOUND when there is none, or it is not ours.
- */
+/* One module with all details, as cnt 1. NOT_FOUND when there is none, or it is not ours. */
 enum edge_code runtime_inspect_module(struct runtime *rt, const char *id_or_name,
                                       runtime_modules_fn *done, void *data, struct op *ret_op,
                                       struct edge_error *err) EDGE_NODISCARD;
@@ -260,6 +271,11 @@ enum edge_code runtime_restart(struct runtime *rt, const char *id_or_name, runti
 enum edge_code runtime_remove(struct runtime *rt, const char *id_or_name, runtime_done_fn *done,
                               void *data, struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
 
+/* Gives a container another name. CONFLICT: that name is in use. */
+enum edge_code runtime_rename(struct runtime *rt, const char *id_or_name, const char *to,
+                              runtime_done_fn *done, void *data, struct op *ret_op,
+                              struct edge_error *err) EDGE_NODISCARD;
+
 /* Fetches an image; one without tag and digest is fetched as ":latest". auth_json is the engine's
  * registry credentials (may be empty; secret). No deadline as long as something comes in. OK when
  * the engine has it; NOT_FOUND, DENIED (credentials), REMOTE with the registry's text; BUSY. */
@@ -286,8 +302,15 @@ enum edge_code runtime_network_ensure(struct runtime *rt, const struct runtime_n
                                       runtime_done_fn *done, void *data, struct op *ret_op,
                                       struct edge_error *err) EDGE_NODISCARD;
 
-enum edge_code runtime_images(struct runtime *rt, runtime_images_fn *done, void *data,
-                              struct op *ret_op, struct edge_error *err) EDGE_NODISCARD;
+/* An image by one of its names or its id. NOT_FOUND. */
+enum edge_code runtime_image_find(struct runtime *rt, const char *image, runtime_image_fn *done,
+                                  void *data, struct op *ret_op,
+                                  struct edge_error *err) EDGE_NODISCARD;
+/* OK when no container is made of the image with this id; CONFLICT when one is, running or not,
+ * owned or not. */
+enum edge_code runtime_image_unused(struct runtime *rt, const char *id, runtime_done_fn *done,
+                                    void *data, struct op *ret_op,
+                                    struct edge_error *err) EDGE_NODISCARD;
 /* OK when a container can be made of this image now; NOT_FOUND. */
 enum edge_code runtime_image_check(struct runtime *rt, const char *image, runtime_done_fn *done,
                                    void *data, struct op *ret_op,
@@ -305,6 +328,15 @@ void runtime_free(struct runtime *rt);
 /* A name or id that is safe in an Engine path: [A-Za-z0-9][A-Za-z0-9_.-]*, at most
  * RUNTIME_NAME_MAX. */
 bool runtime_is_name(struct slice name);
+
+/* One that a module can have: at most RUNTIME_MODULE_MAX, without RUNTIME_NEXT_SUFFIX, and no id,
+ * which the engine would take for that of a container, and which would pass by a module's turns. */
+bool runtime_is_module_name(struct slice name);
+
+/* The name of the container that is to take this module's place, and back. name is one that a
+ * module can have; of_next is false for a container that is no such one. */
+void runtime_next_name(const char *name, char ret[RUNTIME_NAME_MAX + 1]);
+bool runtime_of_next_name(const char *container, char ret_name[RUNTIME_MODULE_MAX + 1]);
 
 /* Text that may be an image reference or id: at most RUNTIME_IMAGE_MAX of [A-Za-z0-9] and
  * "._-+:@/[]", begins with a letter, digit or '[', no empty path segment and none of dots only. */

@@ -3,7 +3,7 @@
  * Specifications of modules: what is accepted becomes a body that reads back, carries our label and
  * our image, has no privileges where none are allowed, and answers without credentials.
  */
-#include "api/module_spec.h"
+#include "runtime/module_spec.h"
 
 #include "base/json.h"
 

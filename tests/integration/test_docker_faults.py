@@ -129,7 +129,10 @@ def test_events_refused(mock: MockEngine) -> None:
 # --- What changes modules ---
 
 
-@pytest.mark.parametrize("profile, version", [("docker-24", "1.43"), ("docker-29.0", "1.52"), ("podman-4.3", "1.41")])
+@pytest.mark.parametrize(
+    "profile, version",
+    [("docker-20.10", "1.41"), ("docker-24", "1.43"), ("docker-29.0", "1.52"), ("podman-4.3", "1.41")],
+)
 def test_versions_of_changes(mock: MockEngine, profile: str, version: str) -> None:
     mock.use(profile)
     calls = {

@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 
 from support import process
-from support.engine import OURS, Engine
+from support.engine import OURS, OWNER_LABEL, Engine
 from support.probe import Watch, probe
 
 
@@ -76,6 +76,37 @@ def test_info(clean: Engine) -> None:
     assert answer["operating_system"] == truth["OperatingSystem"]
     assert answer["cpus"] == truth["NCPU"]
     assert answer["total_memory"] == truth["MemTotal"]
+
+
+def test_a_container_is_found_by_the_name_that_it_got_before_its_start(clean: Engine) -> None:
+    """An update makes it under another one; others on its network know the module's."""
+    network = clean.call("POST", "/networks/create", {"Name": "edge", "Driver": "bridge"})["Id"]
+    try:
+        asker = clean.run("asker", OURS, host_config={"NetworkMode": "edge"})
+        clean.run("sensor.edged-next", OURS, host_config={"NetworkMode": "edge"}, start=False)
+        assert probe(clean.socket, "rename", "sensor.edged-next", "sensor")[-1]["code"] == "ok"
+        assert probe(clean.socket, "start", "sensor")[-1]["code"] == "ok"
+        code, text = asker.exec("/bin/busybox", "nslookup", "sensor")
+        assert code == 0, text
+    finally:
+        clean.clear()
+        clean.call("DELETE", f"/networks/{network}")
+
+
+def test_an_image_says_too_much(clean: Engine) -> None:
+    """The containers of others are known all the same, and its own can be removed."""
+    shouts = ["/bin/busybox", "true", "<" * 1_600_000]  # each is six bytes long in the engine's JSON
+    ports = {f"{port}/tcp": {} for port in range(1, 30000)}
+    labels = {**{f"net.azure-devices.edge.{i}": "" for i in range(100_000)}, f"{OWNER_LABEL}x": "x" * 9_000_000}
+    clean.run("sensor", OURS)
+    clean.run("loud", {**labels, **OURS}, command=shouts, ExposedPorts=ports, start=False)
+    for what in ("list", "modules"):
+        answer = probe(clean.socket, what)[-1]
+        assert answer["code"] == "ok", answer
+        assert {one["name"] for one in answer["containers" if what == "list" else "modules"]} == {"sensor", "loud"}
+    assert probe(clean.socket, "inspect", "loud")[-1]["code"] == "ok"
+    assert probe(clean.socket, "remove", "loud")[-1]["code"] == "ok"
+    assert [one["name"] for one in probe(clean.socket, "list")[-1]["containers"]] == ["sensor"]
 
 
 def test_events(clean: Engine) -> None:

@@ -81,6 +81,22 @@ def test_life_of_a_module(podman: Podman) -> None:
         assert act(podman, what, "mod-a")["code"] == "not_found", what
 
 
+def test_a_container_takes_the_place_of_another(podman: Podman) -> None:
+    """As an update does it."""
+    assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
+    assert act(podman, "create", "mod-a.edged-next", BODY)["code"] == "ok"
+    assert [m["name"] for m in act(podman, "modules")["modules"]] == ["mod-a"]
+    assert act(podman, "module", "mod-a.edged-next")["code"] == "not_found"
+    assert act(podman, "rename", "mod-a.edged-next", "mod-a")["code"] == "conflict"
+    assert act(podman, "remove", "mod-a")["code"] == "ok"
+    with Watch(podman.socket) as watch:
+        watch.expect("connected", "")
+        assert act(podman, "rename", "mod-a.edged-next", "mod-a")["code"] == "ok"
+        assert act(podman, "rename", "mod-a.edged-next", "mod-a")["code"] == "not_found"
+        assert act(podman, "start", "mod-a")["code"] == "ok"
+    assert [m["name"] for m in act(podman, "modules")["modules"]] == ["mod-a"]
+
+
 def test_image_as_it_was_asked_for(podman: Podman) -> None:
     body = json.loads(BODY)
     body["Labels"] = {**OURS, "net.azure-devices.edge.original-image": IMAGE}
@@ -103,8 +119,8 @@ def test_pull_with_a_password(podman: Podman, registry: Registry, engine: Engine
     for wrong in ((), (credentials(password="wrong"),)):
         assert act(podman, "pull", f"{name}:1", *wrong)["code"] == "denied"
     assert act(podman, "pull", name, credentials())["code"] == "ok"
-    tags = {tag for image in act(podman, "images")["images"] for tag in image.get("tags") or []}
-    assert f"{name}:latest" in tags and f"{name}:1" not in tags
+    assert f"{name}:latest" in act(podman, "image", name)["tags"]
+    assert act(podman, "image", f"{name}:1")["code"] == "not_found"
     assert act(podman, "pull", f"{name}:2", credentials())["code"] == "not_found"
     assert act(podman, "image-remove", f"{name}:latest")["code"] == "ok"
     assert act(podman, "image-remove", f"{name}:latest")["code"] == "ok"

@@ -8,17 +8,20 @@ As a program: engine_mock.py SOCKET [PROFILE]
 from __future__ import annotations
 
 import json
+import queue
 import re
+import socket
 import socketserver
 import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Iterable, Optional
 
 OWNED = {"net.azure-devices.edge.owner": "Microsoft.Azure.Devices.Edge.Agent"}
 OVERSIZE = 9 * 1024 * 1024
+MANY_EVENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ PROFILES = {
 
 @dataclass
 class Fault:
-    """Misbehaviour of calls whose path matches; `times` of them, or all when negative."""
+    """Misbehaviour of calls that match, as "POST /containers/create?name=x" or, for GET, the path alone; `times` of them, or all
+    when negative."""
 
     path: str
     kind: str
@@ -71,6 +75,7 @@ def _number(version: str) -> tuple[int, ...]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "_Server"
+    body = b""
 
     def address_string(self) -> str:
         return "unix"
@@ -82,8 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle("")
 
     def do_POST(self) -> None:  # pylint: disable=invalid-name
-        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         self._handle("POST ")
+        self.body = b""
 
     def do_DELETE(self) -> None:  # pylint: disable=invalid-name
         self._handle("DELETE ")
@@ -93,10 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
         engine.requests.append(method + self.path)
         versioned = re.match(r"/v(\d+\.\d+)(/.*)", self.path)
         path = versioned.group(2) if versioned else self.path
-        fault = engine.take_fault(path)
+        fault = engine.take_fault(method + path)
         if fault is not None:
             self._misbehave(fault)
-        elif versioned and _number(versioned.group(1)) < _number(engine.profile.minimum):
+        else:
+            self._obey(method, path, versioned)
+
+    def _obey(self, method: str, path: str, versioned: Optional["re.Match[str]"]) -> None:
+        engine = self.server.engine
+        if versioned and _number(versioned.group(1)) < _number(engine.profile.minimum):
             self._error(400, f"client version {versioned.group(1)} is too old. Minimum supported API version is "
                              f"{engine.profile.minimum}, please upgrade your client to a newer version")
         elif versioned and _number(versioned.group(1)) > _number(engine.profile.api):
@@ -168,9 +179,9 @@ class _Handler(BaseHTTPRequestHandler):
                                     "ExitCode": 0, "StartedAt": "2026-11-23T20:57:06.374705508Z",
                                     "FinishedAt": "0001-01-01T00:00:00Z", **one.state}})
         elif what == "logs":
-            self._stream(["one\n", "two\n"])
+            self._logs()
         elif what == "stats":
-            self._answer({"name": f"/{one.name}"})
+            self._stats(one.name)
         elif "Podman" in engine.profile.component and "ps_args=hpid" in path:
             self._answer({"Titles": ["HPID"], "Processes": [[str(p)] for p in one.pids]})
         elif "Podman" in engine.profile.component:
@@ -179,12 +190,43 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"Titles": ["UID", "PID"], "Processes": [["root", str(p)] for p in one.pids]})
 
     def _events(self) -> None:
+        engine = self.server.engine
+        told: "queue.Queue[str]" = queue.Queue(MANY_EVENTS)
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.wfile.flush()
-        self.server.engine.stopping.wait()
         self.close_connection = True
+        engine.watchers.append(told)
+        try:
+            while not engine.stopping.is_set():
+                try:
+                    data = told.get(timeout=0.1).encode()
+                except queue.Empty:
+                    continue
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        finally:
+            engine.watchers.remove(told)
+
+    def _logs(self) -> None:
+        """Until the reader leaves, or the source ends."""
+        engine = self.server.engine
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for data in engine.log_source():
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            engine.log_bytes += len(data)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _stats(self, name: str) -> None:
+        engine = self.server.engine
+        with engine.lock:
+            engine.stats_cnt += 1
+            engine.stats_most = max(engine.stats_most, engine.stats_cnt)
+        engine.stopping.wait(engine.stats_delay_s)
+        with engine.lock:
+            engine.stats_cnt -= 1
+        self._answer({"name": f"/{name}"})
 
     def _answer(self, content: Any, status: int = 200) -> None:
         body = json.dumps(content).encode()
@@ -212,6 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(fault.body.splitlines(), cut=True)
         elif fault.kind == "hang":
             self.server.engine.stopping.wait()
+        elif fault.kind == "stall":  # begins, and does not go on
+            self._stream(fault.body.splitlines(), cut=True)
+            self.wfile.flush()
+            self.server.engine.stopping.wait()
         elif fault.kind == "drop":
             pass
         elif fault.kind == "garbage":
@@ -238,6 +284,26 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 64
     engine: "MockEngine"
 
+    def __init__(self, path: str, handler: type[_Handler]) -> None:
+        super().__init__(path, handler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        """As the end of a process does."""
+        for one in list(self._open):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # a client that went away is what some tests want
 
@@ -245,19 +311,27 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 class MockEngine:
     """One engine; `containers`, `profile` and `faults` may be changed while it runs."""
 
-    def __init__(self, socket: Path, profile: str = "docker-20.10") -> None:
-        self.socket = socket
+    handler: type[_Handler] = _Handler
+
+    def __init__(self, path: Path, profile: str = "docker-20.10") -> None:
+        self.socket = path
         self.profile = PROFILES[profile]
         self.containers: list[Process] = []
         self.faults: list[Fault] = []
         self.requests: list[str] = []
+        self.watchers: list["queue.Queue[str]"] = []
+        self.log_source: Callable[[], Iterable[bytes]] = lambda: (b"one\n", b"two\n")
+        self.log_bytes = 0  # that readers took
+        self.stats_delay_s = 0.0  # a real one takes its time
+        self.stats_cnt = self.stats_most = 0  # under way; the most there were
+        self.lock = threading.Lock()
         self.stopping = threading.Event()
         self._server: Optional[_Server] = None
 
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
         self.stopping.clear()
-        self._server = _Server(str(self.socket), _Handler)
+        self._server = _Server(str(self.socket), self.handler)
         self._server.engine = self
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -267,6 +341,7 @@ class MockEngine:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.drop_connections()
             self._server = None
 
     def use(self, profile: str) -> None:
@@ -274,11 +349,22 @@ class MockEngine:
         self.profile = PROFILES[profile]
 
     def fail(self, path: str, kind: str, times: int = -1, status: int = 500, body: Optional[str] = None) -> None:
-        """Adds a fault for paths that match the expression."""
+        """Adds a fault for calls that match the expression."""
         fault = Fault(path, kind, times, status)
         if body is not None:
             fault.body = body
         self.faults.append(fault)
+
+    def tell(self, action: str, container: Process, more: str = "") -> None:
+        """An event for all who watch; waits while they are slow to take it. `more`: what else it tells of the container."""
+        event = {"Type": "container", "Action": action, "Actor": {"ID": container.identity, "Attributes": {
+            "name": container.name, **container.labels, "more": more}}, "time": 1700000000}
+        self.tell_text(json.dumps(event) + "\n")
+
+    def tell_text(self, text: str) -> None:
+        """Anything at all."""
+        for watcher in list(self.watchers):
+            watcher.put(text)
 
     def take_fault(self, path: str) -> Optional[Fault]:
         for fault in self.faults:

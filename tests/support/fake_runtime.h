@@ -30,9 +30,9 @@ enum fake_runtime_call {
     FAKE_RUNTIME_LOGS,
     FAKE_RUNTIME_STATS,
     FAKE_RUNTIME_NETWORK,
-    FAKE_RUNTIME_IMAGES,
     FAKE_RUNTIME_IMAGE_CHECK,
     FAKE_RUNTIME_IMAGE_REMOVE,
+    FAKE_RUNTIME_RENAME,
     FAKE_RUNTIME_CALL_CNT_
 };
 
@@ -44,6 +44,17 @@ void fake_runtime_free(struct fake_runtime *f); /* fails the test when calls are
 struct runtime_container *fake_runtime_add(struct fake_runtime *f, const char *id, const char *name,
                                            bool owned);
 void fake_runtime_remove(struct fake_runtime *f, const char *id);
+bool fake_runtime_is_running(const struct fake_runtime *f, const char *name);
+/* Of a container that a call has made; empty when it has no such label, or is not there. */
+struct slice fake_runtime_label(const struct fake_runtime *f, const char *name, const char *label);
+/* What a module's inspection tells of it besides: Labels, Env, Image, Mounts, StartedAt. */
+void fake_runtime_describe(struct fake_runtime *f, const char *id, const char *json);
+/* False when there is none of that name. */
+bool fake_runtime_id_of(const struct fake_runtime *f, const char *name,
+                        char ret_id[RUNTIME_ID_LEN + 1]);
+/* What a module with that id or name is told to be, until it is started. */
+void fake_runtime_set_state(struct fake_runtime *f, const char *id, enum runtime_status status,
+                            const char *state, int64_t exit_code);
 void fake_runtime_set_pids(struct fake_runtime *f, const char *id, const pid_t *pids, size_t cnt);
 
 /* From now on calls are answered with this code; OK ends it. */
@@ -77,6 +88,10 @@ unsigned fake_runtime_logs_resumed(const struct fake_runtime *f);
 
 /* Answers the oldest open call; false when there is none. */
 bool fake_runtime_step(struct fake_runtime *f);
+/* Answers any open call, the n-th oldest; false when there are fewer. With another code than OK the
+ * answer is lost on its way: what was asked for, or called off meanwhile, is done all the same, and
+ * told is the code, or CANCELED. */
+bool fake_runtime_step_nth(struct fake_runtime *f, unsigned n, enum edge_code lost);
 /* Until there is none. */
 void fake_runtime_run(struct fake_runtime *f);
 

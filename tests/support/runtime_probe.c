@@ -6,7 +6,7 @@
  *   runtime_probe SOCKET list | modules | info | inspect NAME | top NAME | watch |
  *       module NAME | create NAME BODY | start NAME | stop NAME [SECONDS] | restart NAME |
  *       remove NAME | pull IMAGE [AUTH] | logs NAME [FOLLOW [TAIL [HOW]]] | stats NAME |
- *       network NAME | images | image-remove IMAGE | repeat N WHAT [NAME...]
+ *       network NAME | image NAME | image-remove IMAGE | repeat N WHAT [NAME...]
  *
  * "watch" prints events until its standard input ends. FOLLOW is "yes" or "no". HOW: "slow" takes
  * 16 KiB of a log a tenth of a second; "slow" and "count" print no more than how much it was. The
@@ -219,23 +219,18 @@ static void on_json(void *data, enum edge_code code, struct slice json,
     finished();
 }
 
-static void on_images(void *data, enum edge_code code, const struct runtime_image *list, size_t cnt,
-                      const struct edge_error *err) {
+static void on_image(void *data, enum edge_code code, const struct runtime_image *image,
+                     const struct edge_error *err) {
     struct json_writer w;
     struct buf out;
     (void)data;
     begin(&w, &out, code, err);
-    json_array_open(&w, "images");
-    for (size_t i = 0; i < cnt; i++) {
-        json_object_open(&w, NULL);
-        json_add_cstr(&w, "id", list[i].id);
-        json_add_i64(&w, "size", list[i].size);
-        if (list[i].tags != NULL) {
-            json_add_node(&w, "tags", list[i].tags);
-        }
-        json_object_close(&w);
+    if (code == EDGE_OK) {
+        json_add_cstr(&w, "id", image->id);
     }
-    json_array_close(&w);
+    if (code == EDGE_OK && image->tags != NULL) {
+        json_add_node(&w, "tags", image->tags);
+    }
     print(&w);
     finished();
 }
@@ -316,6 +311,9 @@ static enum edge_code start_act(const char *what, const char *name, int argc, ch
     if (strcmp(what, "remove") == 0) {
         return runtime_remove(probe.rt, name, on_plain, NULL, NULL, err);
     }
+    if (strcmp(what, "rename") == 0) {
+        return runtime_rename(probe.rt, name, first, on_plain, NULL, NULL, err);
+    }
     if (strcmp(what, "pull") == 0) {
         return runtime_pull(probe.rt, name, slice_str(first), on_progress, on_plain, NULL, NULL,
                             err);
@@ -374,8 +372,8 @@ static enum edge_code start(int argc, char **argv, struct edge_error *err) {
     if (strcmp(what, "stats") == 0) {
         return runtime_stats(probe.rt, name, on_json, NULL, NULL, err);
     }
-    if (strcmp(what, "images") == 0) {
-        return runtime_images(probe.rt, on_images, NULL, NULL, err);
+    if (strcmp(what, "image") == 0) {
+        return runtime_image_find(probe.rt, name, on_image, NULL, NULL, err);
     }
     if (strcmp(what, "logs") == 0) {
         return start_logs(name, argc - 4, argv + 4, err);

@@ -23,10 +23,14 @@ static void on_closed(void *data) {
     docker_world.closed = true;
 }
 
-enum edge_code docker_world_open(struct edge_error *err) {
+enum edge_code docker_world_new(const char *path, runtime_event_fn *on_event, void *event_data,
+                                struct edge_error *err) {
     memset(&docker_world, 0, sizeof(docker_world));
-    enum edge_code code =
-        docker_new(fake_loop(), NULL, "/nowhere", NULL, NULL, &docker_world.rt, err);
+    return docker_new(fake_loop(), NULL, path, on_event, event_data, &docker_world.rt, err);
+}
+
+enum edge_code docker_world_open(struct edge_error *err) {
+    enum edge_code code = docker_world_new(WORLD_SOCKET, NULL, NULL, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -45,14 +49,34 @@ enum edge_code docker_world_open(struct edge_error *err) {
     return code;
 }
 
-void docker_world_close(void) {
-    runtime_close(docker_world.rt, on_closed, NULL);
+static void wait_closed(void) {
     fake_loop_run();
     fake_transport_end_canceled();
     fake_loop_run();
     assert_true(docker_world.closed);
+}
+
+void docker_world_end(void) {
+    runtime_close(docker_world.rt, on_closed, NULL);
+    assert_false(docker_world.closed); /* always later, but without memory */
+    wait_closed();
+}
+
+void docker_world_close(void) {
+    if (!docker_world.closed) {
+        runtime_close(docker_world.rt, on_closed, NULL);
+        wait_closed();
+    }
     runtime_free(docker_world.rt);
     docker_world.rt = NULL;
+}
+
+int docker_world_setup_new(void **state) {
+    (void)state;
+    fake_loop_init();
+    fake_transport_init(fake_loop());
+    assert_int_equal(docker_world_new(WORLD_SOCKET, NULL, NULL, NULL), EDGE_OK);
+    return 0;
 }
 
 int docker_world_setup(void **state) {
@@ -65,6 +89,9 @@ int docker_world_setup(void **state) {
 
 int docker_world_teardown(void **state) {
     (void)state;
+    if (docker_world.rt != NULL && !docker_world.closed) {
+        docker_world_end();
+    }
     if (docker_world.rt != NULL) {
         docker_world_close();
     }

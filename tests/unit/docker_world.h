@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An Engine client over the fake transport and the fake loop, its version negotiated, and what its
- * callbacks brought.
+ * An Engine client over the fake transport and the fake loop, and what its callbacks brought.
  */
 #ifndef UNIT_DOCKER_WORLD_H
 #define UNIT_DOCKER_WORLD_H
@@ -14,6 +13,7 @@
 #include <stddef.h>
 
 #define WORLD_ID      "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
+#define WORLD_SOCKET  "/nowhere/engine.sock"
 #define WORLD_VERSION "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"
 #define WORLD_LABELS  "{\"" RUNTIME_OWNER_LABEL "\":\"" RUNTIME_OWNER_VALUE "\",\"x\":\"y\"}"
 #define WORLD_MODULE                                                                               \
@@ -37,11 +37,18 @@ struct docker_world {
 
 extern struct docker_world docker_world;
 
-int docker_world_setup(void **state);
-int docker_world_teardown(void **state); /* cancels what is open */
+int docker_world_setup(void **state);     /* with the version negotiated */
+int docker_world_setup_new(void **state); /* it has not spoken to the Engine yet */
+int docker_world_teardown(void **state);  /* cancels what is open */
 
-/* For tests that make clients of their own: one with the version known. OK or NOMEM. */
+/* For tests that make clients of their own: one with the version known, one that is new. OK or
+ * NOMEM. on_event may be NULL. */
 enum edge_code docker_world_open(struct edge_error *err);
+enum edge_code docker_world_new(const char *path, runtime_event_fn *on_event, void *event_data,
+                                struct edge_error *err);
+
+/* Ends all calls of the client; releases it as well. */
+void docker_world_end(void);
 void docker_world_close(void);
 
 /* Answers the look-up that is the oldest open request. */

@@ -1,21 +1,19 @@
 set(support ${PROJECT_SOURCE_DIR}/tests/support)
 edge_unit_test(test_runtime LIBS edge_runtime)
-edge_unit_test(test_module_ops LIBS edge_runtime
-               SOURCES ${support}/fake_runtime.c ${support}/fake_loop.c)
-edge_unit_test(test_docker_json LIBS edge_runtime)
-edge_unit_test(test_docker LIBS edge_runtime
-               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
-edge_unit_test(test_docker_modules_json LIBS edge_runtime)
-edge_unit_test(test_docker_modules LIBS edge_runtime
-               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
-edge_unit_test(test_docker_events LIBS edge_runtime
-               SOURCES ${support}/fake_transport.c ${support}/fake_loop.c)
-edge_unit_test(test_docker_version LIBS edge_runtime)
-foreach(part control owned logs pull network images)
-  edge_unit_test(test_docker_${part} LIBS edge_runtime
-                 SOURCES docker_world.c ${support}/fake_transport.c ${support}/fake_loop.c)
+edge_unit_test(test_image_name LIBS edge_runtime)
+foreach(part "" _settle _steps)
+  edge_unit_test(test_module_ops${part} LIBS edge_runtime
+                 SOURCES module_ops_world.c ${support}/fake_runtime.c ${support}/fake_loop.c)
 endforeach()
-foreach(part answer details images_json network_json pull_json text)
+edge_unit_test(test_module_env LIBS edge_runtime)
+edge_unit_test(test_module_mounts LIBS edge_runtime)
+edge_unit_test(test_module_spec LIBS edge_runtime)
+set(docker_world docker_world.c ${support}/fake_transport.c ${support}/fake_loop.c)
+edge_unit_test(test_docker LIBS edge_runtime SOURCES ${docker_world})
+foreach(part control owned logs pull network images modules events)
+  edge_unit_test(test_docker_${part} LIBS edge_runtime SOURCES ${docker_world})
+endforeach()
+foreach(part json modules_json answer details sieve images_json network_json pull_json text version)
   edge_unit_test(test_docker_${part} LIBS edge_runtime)
 endforeach()
 

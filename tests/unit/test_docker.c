@@ -6,10 +6,9 @@
 #include "runtime/docker.h"
 
 #include "base/json.h"
+#include "docker_world.h"
 #include "runtime/docker_engine.h"
 #include "support/alloc_fail.h"
-#include "support/fake_loop.h"
-#include "support/fake_transport.h"
 #include "support/tmpdir.h"
 
 #include <setjmp.h>
@@ -25,19 +24,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ID_A "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
-#define V141 "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"
+#define V141 WORLD_VERSION
 #define V144 "{\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"1.44\"}"
 #define PODMAN                                                                                     \
     "{\"Components\":[{\"Name\":\"Podman Engine\"}],\"ApiVersion\":\"1.41\",\"MinAPIVersion\":"    \
     "\"1.24\"}"
-#define A_IS_UP                                                                                    \
-    "{\"Id\":\"" ID_A "\",\"Name\":\"/a\",\"Config\":{\"Labels\":{\"" RUNTIME_OWNER_LABEL          \
-    "\":\"" RUNTIME_OWNER_VALUE "\"}},\"State\":{\"Running\":true,\"Pid\":5}}"
 #define TOO_OLD                                                                                    \
     "{\"message\":\"client version 1.41 is too old. Minimum supported API version is 1.44\"}"
 
-static struct runtime *rt;
+static struct docker_world *const w = &docker_world;
 static struct {
     unsigned calls;
     enum edge_code code;
@@ -46,42 +41,11 @@ static struct {
     size_t cnt;
     pid_t pid;
     struct runtime_info info;
-    bool closed;
 } got;
 
 static int setup(void **state) {
-    (void)state;
     memset(&got, 0, sizeof(got));
-    fake_loop_init();
-    fake_transport_init(fake_loop());
-    assert_int_equal(docker_new(fake_loop(), NULL, "/nowhere/engine.sock", NULL, NULL, &rt, NULL),
-                     EDGE_OK);
-    return 0;
-}
-
-static void on_closed(void *data) {
-    (void)data;
-    got.closed = true;
-}
-
-static void close_all(void) {
-    runtime_close(rt, on_closed, NULL);
-    assert_false(got.closed); /* always later */
-    fake_loop_run();
-    fake_transport_end_canceled();
-    fake_loop_run();
-    assert_true(got.closed);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (!got.closed) {
-        close_all();
-    }
-    runtime_free(rt);
-    fake_transport_clear();
-    fake_loop_clear();
-    return 0;
+    return docker_world_setup_new(state);
 }
 
 static void note(enum edge_code code, const struct edge_error *err) {
@@ -123,7 +87,7 @@ static void on_info(void *data, enum edge_code code, const struct runtime_info *
 
 static struct op inspect(const char *name) {
     struct op op;
-    assert_int_equal(runtime_inspect(rt, name, on_containers, NULL, &op, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect(w->rt, name, on_containers, NULL, &op, NULL), EDGE_OK);
     return op;
 }
 
@@ -137,7 +101,7 @@ static void test_calls_wait_for_one_negotiation(void **state) {
     (void)state;
     inspect("a");
     inspect("b");
-    assert_int_equal(runtime_get_info(rt, on_info, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_get_info(w->rt, on_info, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(fake_transport_open(), 1);
     negotiate(V141);
     assert_int_equal(fake_transport_open(), 3);
@@ -152,7 +116,7 @@ static void test_calls_wait_for_one_negotiation(void **state) {
     fake_transport_answer(2, 200, "{\"OSType\":\"linux\",\"NCPU\":4}");
     assert_int_equal(got.calls, 1);
     assert_string_equal(got.info.os_type, "linux");
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_OK);
     assert_true(got.container.owned);
     fake_transport_answer(0, 404, "{\"message\":\"No such container: b\"}");
@@ -160,13 +124,13 @@ static void test_calls_wait_for_one_negotiation(void **state) {
     assert_non_null(strstr(got.err.text, "No such container: b"));
     assert_int_equal(got.err.native, 404);
     inspect("a"); /* asks no version any more */
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.calls, 4);
 }
 
 static void test_list(void **state) {
     (void)state;
-    assert_int_equal(runtime_list(rt, on_containers, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_list(w->rt, on_containers, NULL, NULL, NULL), EDGE_OK);
     negotiate(V141);
     assert_string_equal(
         fake_transport_url(0),
@@ -174,8 +138,8 @@ static void test_list(void **state) {
         "net.azure-devices.edge.owner%3DMicrosoft.Azure.Devices.Edge.Agent%22%5D%7D");
     /* An engine that does not filter: others stay outside. */
     fake_transport_answer(0, 200,
-                          "[{\"Id\":\"" ID_A "\",\"Names\":[\"/x\"],\"Labels\":{}},"
-                          "{\"Id\":\"" ID_A
+                          "[{\"Id\":\"" WORLD_ID "\",\"Names\":[\"/x\"],\"Labels\":{}},"
+                          "{\"Id\":\"" WORLD_ID
                           "\",\"Names\":[\"/a\"],\"Labels\":{\"" RUNTIME_OWNER_LABEL
                           "\":\"" RUNTIME_OWNER_VALUE "\"},\"State\":\"running\"}]");
     assert_int_equal(got.code, EDGE_OK);
@@ -186,7 +150,7 @@ static void test_list(void **state) {
 
 static void test_top_of_docker(void **state) {
     (void)state;
-    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_top(w->rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
     negotiate(V141);
     assert_string_equal(fake_transport_url(0),
                         "GET http://localhost/v1.41/containers/a/top?ps_args=");
@@ -199,12 +163,12 @@ static void test_top_of_docker(void **state) {
     assert_int_equal(got.code, EDGE_OK);
     assert_int_equal(got.pid, 77);
     /* Twice is enough. */
-    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_top(w->rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
     fake_transport_answer(0, 500, "");
     fake_transport_answer(0, 500, "");
     assert_int_equal(got.code, EDGE_REMOTE);
     /* Not running is an answer. */
-    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_top(w->rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
     fake_transport_answer(0, 409, "{\"message\":\"not running\"}");
     assert_int_equal(got.code, EDGE_CONFLICT);
 }
@@ -213,13 +177,13 @@ static void test_top_of_docker(void **state) {
  * the host. */
 static void test_top_of_podman(void **state) {
     (void)state;
-    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_top(w->rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
     negotiate(PODMAN);
     assert_string_equal(fake_transport_url(0),
                         "GET http://localhost/v1.41/containers/a/top?ps_args=hpid");
     fake_transport_answer(0, 200, "{\"Titles\":[\"HPID\"],\"Processes\":[[\"1234\"]]}");
     assert_int_equal(got.pid, 1234);
-    assert_int_equal(runtime_top(rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_top(w->rt, "a", on_pids, NULL, NULL, NULL), EDGE_OK);
     fake_transport_answer(0, 200, "{\"Titles\":[\"PID\"],\"Processes\":[[\"1\"]]}");
     assert_int_equal(got.code, EDGE_PROTO);
 }
@@ -234,7 +198,7 @@ static void test_statuses(void **state) {
     (void)state;
     inspect("a");
     negotiate(V141);
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
         inspect("a");
         fake_transport_answer(0, rows[i].status, "{\"message\":\"because\\u001b[31m\"}");
@@ -266,7 +230,7 @@ static void test_renewed_after_complaint(void **state) {
     negotiate(V144);
     assert_string_equal(fake_transport_url(0),
                         "GET http://localhost/v1.51/containers/a/json?size=false");
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     /* Complaining for ever does not go round for ever. */
     fake_transport_answer(0, 400, TOO_OLD);
     assert_int_equal(got.calls, 2);
@@ -289,8 +253,8 @@ static void test_late_complaint(void **state) {
     assert_int_equal(fake_transport_count(), 6); /* two negotiations, each call twice */
     assert_string_equal(fake_transport_url(1),
                         "GET http://localhost/v1.51/containers/b/json?size=false");
-    fake_transport_answer(1, 200, A_IS_UP);
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(1, 200, WORLD_MODULE);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.calls, 2);
 }
 
@@ -302,7 +266,7 @@ static void test_renewed_after_disconnect(void **state) {
     assert_int_equal(got.code, EDGE_NET);
     inspect("a");
     negotiate(V144);
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_OK);
 }
 
@@ -332,7 +296,7 @@ static void test_negotiation_fails(void **state) {
     }
     inspect("a");
     negotiate(V141); /* asked again each time, so it heals */
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_OK);
 }
 
@@ -341,19 +305,19 @@ static void again(void *data, enum edge_code code, const struct runtime_containe
     (void)list, (void)cnt;
     note(code, err);
     if (--*(int *)data > 0) {
-        assert_int_equal(runtime_inspect(rt, "a", again, data, NULL, NULL), EDGE_OK);
+        assert_int_equal(runtime_inspect(w->rt, "a", again, data, NULL, NULL), EDGE_OK);
     }
 }
 
 static void test_calls_from_completions(void **state) {
     int times = 4;
     (void)state;
-    assert_int_equal(runtime_inspect(rt, "a", again, &times, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect(w->rt, "a", again, &times, NULL, NULL), EDGE_OK);
     fake_transport_fail(0, EDGE_TIMEOUT);
     fake_transport_answer(0, 500, "");
     negotiate(V141);
     fake_transport_answer(0, 404, "");
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.calls, 4);
 }
 
@@ -377,7 +341,7 @@ static void test_cancel(void **state) {
     /* Too late: the answer was already on its way. */
     struct op late = inspect("a");
     op_cancel(loop_ops(fake_loop()), late);
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.calls, 3);
     assert_int_equal(got.code, EDGE_CANCELED);
     op_cancel(loop_ops(fake_loop()), late); /* stale */
@@ -387,10 +351,10 @@ static void test_close_while_negotiating(void **state) {
     (void)state;
     inspect("a");
     inspect("b");
-    close_all();
+    docker_world_end();
     assert_int_equal(got.calls, 2);
     assert_int_equal(got.code, EDGE_CANCELED);
-    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_CANCELED);
+    assert_int_equal(runtime_inspect(w->rt, "a", on_containers, NULL, NULL, NULL), EDGE_CANCELED);
 }
 
 static void test_close_in_flight(void **state) {
@@ -398,7 +362,7 @@ static void test_close_in_flight(void **state) {
     inspect("a");
     inspect("b");
     negotiate(V141);
-    close_all();
+    docker_world_end();
     assert_int_equal(got.calls, 2);
     assert_int_equal(got.code, EDGE_CANCELED);
 }
@@ -408,7 +372,7 @@ static void test_too_many_calls(void **state) {
     unsigned cnt = 0;
     (void)state;
     while (code == EDGE_OK && cnt <= DOCKER_CALLS_MAX) {
-        code = runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL);
+        code = runtime_inspect(w->rt, "a", on_containers, NULL, NULL, NULL);
         cnt++;
     }
     assert_int_equal(code,
@@ -416,10 +380,66 @@ static void test_too_many_calls(void **state) {
     assert_true(cnt > 16);
 }
 
+static void on_stats(void *data, enum edge_code code, struct slice json,
+                     const struct edge_error *err) {
+    (void)data;
+    (void)json;
+    note(code, err);
+}
+
+/* What can do without an answer does not keep what cannot from its own. */
+static void test_some_calls_yield(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < DOCKER_CALLS_YIELDING; i++) {
+        assert_int_equal(runtime_stats(w->rt, "a", on_stats, NULL, NULL, NULL), EDGE_OK);
+    }
+    assert_int_equal(runtime_stats(w->rt, "a", on_stats, NULL, NULL, NULL), EDGE_BUSY);
+    inspect("a");
+    negotiate(V141);
+    fake_transport_answer(0, 200, "{}");
+    assert_int_equal(runtime_stats(w->rt, "a", on_stats, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_stats(w->rt, "a", on_stats, NULL, NULL, NULL), EDGE_BUSY);
+}
+
+/* Labels and commands that come from images may be longer than all that is kept of an answer. */
+static void test_huge_labels(void **state) {
+    static char text[16384];
+    (void)state;
+    assert_int_equal(runtime_list(w->rt, on_containers, NULL, NULL, NULL), EDGE_OK);
+    negotiate(V141);
+    fake_transport_headers(0, 200);
+    fake_transport_bytes(0,
+                         SLICE_LIT("[{\"Id\":\"" WORLD_ID "\",\"Names\":[\"/a\"],\"Command\":\""));
+    memset(text, 'x', sizeof(text));
+    for (size_t len = 0; len <= DOCKER_ANSWER_MAX; len += sizeof(text)) {
+        fake_transport_bytes(0, slice_make(text, sizeof(text)));
+    }
+    fake_transport_bytes(0, SLICE_LIT("\",\"Labels\":{\"" RUNTIME_OWNER_LABEL "x\":\""));
+    for (size_t len = 0; len <= DOCKER_ANSWER_MAX; len += sizeof(text)) {
+        fake_transport_bytes(0, slice_make(text, sizeof(text)));
+    }
+    fake_transport_bytes(
+        0, SLICE_LIT("\",\"" RUNTIME_OWNER_LABEL "\":\"" RUNTIME_OWNER_VALUE "\"}}]"));
+    fake_transport_answer(0, 200, "");
+    assert_int_equal(got.code, EDGE_OK);
+    assert_int_equal(got.cnt, 1);
+    /* What is kept has its limit all the same. */
+    assert_int_equal(runtime_list(w->rt, on_containers, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_headers(0, 200);
+    fake_transport_bytes(0, SLICE_LIT("[{\"Id\":\""));
+    for (size_t len = 0; len <= DOCKER_ANSWER_MAX; len += sizeof(text)) {
+        fake_transport_bytes(0, slice_make(text, sizeof(text)));
+    }
+    fake_loop_run();
+    assert_true(fake_transport_canceled(0));
+    fake_transport_end_canceled();
+    assert_int_equal(got.code, EDGE_RANGE);
+}
+
 static void test_transport_refuses(void **state) {
     (void)state;
     fake_transport_refuse(EDGE_BUSY);
-    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
+    assert_int_equal(runtime_inspect(w->rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
     inspect("a");
     inspect("b");
     fake_transport_refuse(EDGE_NOMEM); /* the first after the version is known */
@@ -427,8 +447,8 @@ static void test_transport_refuses(void **state) {
     assert_int_equal(got.calls, 1);
     assert_int_equal(got.code, EDGE_NOMEM);
     fake_transport_refuse(EDGE_BUSY);
-    assert_int_equal(runtime_inspect(rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
-    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(runtime_inspect(w->rt, "a", on_containers, NULL, NULL, NULL), EDGE_BUSY);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.calls, 2);
 }
 
@@ -442,37 +462,38 @@ static void on_module(void *data, enum edge_code code, const struct runtime_modu
 
 static void test_inspect_module(void **state) {
     (void)state;
-    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect_module(w->rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
     negotiate(V141);
     assert_string_equal(fake_transport_url(0),
                         "GET http://localhost/v1.41/containers/a/json?size=false");
-    fake_transport_answer(0, 200, A_IS_UP);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_OK);
     assert_int_equal(got.cnt, 1);
-    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect_module(w->rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
     fake_transport_answer(0, 404, "{}");
     assert_int_equal(got.code, EDGE_NOT_FOUND);
     assert_int_equal(got.cnt, 0);
-    assert_int_equal(runtime_inspect_module(rt, ID_A, on_module, NULL, NULL, NULL), EDGE_OK);
-    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(runtime_inspect_module(w->rt, WORLD_ID, on_module, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_OK);
 }
 
 /* Containers that are none of ours, and one whose id begins with what was taken for a name. */
 static void test_inspect_other_module(void **state) {
     static const char stranger[] =
-        "{\"Id\":\"" ID_A "\",\"Name\":\"/a\",\"Config\":{},\"State\":{}}";
-    char beginning[] = ID_A;
+        "{\"Id\":\"" WORLD_ID "\",\"Name\":\"/a\",\"Config\":{},\"State\":{}}";
+    char beginning[] = WORLD_ID;
     (void)state;
-    assert_int_equal(runtime_inspect_module(rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect_module(w->rt, "a", on_module, NULL, NULL, NULL), EDGE_OK);
     negotiate(V141);
     fake_transport_answer(0, 200, stranger);
     assert_int_equal(got.code, EDGE_NOT_FOUND);
     assert_string_equal(edge_error_text(&got.err),
                         "the container engine answered 404: No such container: a");
     beginning[12] = '\0';
-    assert_int_equal(runtime_inspect_module(rt, beginning, on_module, NULL, NULL, NULL), EDGE_OK);
-    fake_transport_answer(0, 200, A_IS_UP);
+    assert_int_equal(runtime_inspect_module(w->rt, beginning, on_module, NULL, NULL, NULL),
+                     EDGE_OK);
+    fake_transport_answer(0, 200, WORLD_MODULE);
     assert_int_equal(got.code, EDGE_NOT_FOUND);
     assert_int_equal(got.cnt, 0);
 }
@@ -495,7 +516,7 @@ static void test_stats(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        assert_int_equal(runtime_stats(rt, "a", on_json, NULL, NULL, NULL), EDGE_OK);
+        assert_int_equal(runtime_stats(w->rt, "a", on_json, NULL, NULL, NULL), EDGE_OK);
         if (i == 0) {
             negotiate(V141);
         }
@@ -508,19 +529,13 @@ static void test_stats(void **state) {
 }
 
 static void unreachable(const char *path, enum edge_code code, const char *hint) {
-    struct runtime *own;
-    got.closed = false;
-    assert_int_equal(docker_new(fake_loop(), NULL, path, NULL, NULL, &own, NULL), EDGE_OK);
-    assert_int_equal(runtime_inspect(own, "a", on_containers, NULL, NULL, NULL), EDGE_OK);
+    docker_world_close();
+    assert_int_equal(docker_world_new(path, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_inspect(w->rt, "a", on_containers, NULL, NULL, NULL), EDGE_OK);
     fake_transport_fail(0, EDGE_NET);
     assert_int_equal(got.code, code);
     assert_non_null(strstr(got.err.text, path));
     assert_non_null(strstr(got.err.text, hint));
-    runtime_close(own, on_closed, NULL);
-    fake_loop_run();
-    assert_true(got.closed);
-    runtime_free(own);
-    got.closed = false;
 }
 
 static void test_unreachable_says_what_to_do(void **state) {
@@ -547,16 +562,15 @@ static void test_unreachable_says_what_to_do(void **state) {
 
 static enum edge_code one_round(void *data) {
     struct edge_error err = {0};
-    struct runtime *own;
     (void)data;
     memset(&got, 0, sizeof(got));
     got.code = EDGE_NOMEM;
-    enum edge_code code = docker_new(fake_loop(), NULL, "/x", NULL, NULL, &own, &err);
+    enum edge_code code = docker_world_new(WORLD_SOCKET, NULL, NULL, &err);
     if (code != EDGE_OK) {
         return code;
     }
-    enum edge_code started = runtime_list(own, on_containers, NULL, NULL, &err);
-    enum edge_code second = runtime_top(own, "a", on_pids, NULL, NULL, &err);
+    enum edge_code started = runtime_list(w->rt, on_containers, NULL, NULL, &err);
+    enum edge_code second = runtime_top(w->rt, "a", on_pids, NULL, NULL, &err);
     while (fake_transport_open() > 0) {
         bool version = strstr(fake_transport_url(0), "/version") != NULL;
         bool top = strstr(fake_transport_url(0), "/top") != NULL;
@@ -568,21 +582,17 @@ static enum edge_code one_round(void *data) {
     assert_int_equal(got.calls, (started == EDGE_OK ? 1 : 0) + (second == EDGE_OK ? 1 : 0));
     code = got.code;
     bool whole = got.calls == 2;
-    runtime_close(own, on_closed, NULL);
-    fake_loop_run();
-    assert_true(got.closed);
-    runtime_free(own);
+    docker_world_close();
     return whole ? code : EDGE_NOMEM;
 }
 
 static void test_out_of_memory(void **state) {
     (void)state;
-    close_all();
+    docker_world_close();
     assert_true(alloc_fail_torture(one_round, NULL) > 10);
-    got.closed = true;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, docker_world_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -600,6 +610,8 @@ int main(void) {
         TEST(test_close_while_negotiating),
         TEST(test_close_in_flight),
         TEST(test_too_many_calls),
+        TEST(test_some_calls_yield),
+        TEST(test_huge_labels),
         TEST(test_transport_refuses),
         TEST(test_inspect_module),
         TEST(test_inspect_other_module),

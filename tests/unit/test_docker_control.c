@@ -137,6 +137,32 @@ static void test_name_in_use_of_podman(void **state) {
     assert_int_equal(w->err.native, 500);
 }
 
+static void test_rename(void **state) {
+    static const struct {
+        int status;
+        const char *body;
+        enum edge_code code;
+    } rows[] = {
+        {204, "", EDGE_OK},
+        {404, "{\"message\":\"No such container\"}", EDGE_NOT_FOUND},
+        {409, "{\"message\":\"Conflict\"}", EDGE_CONFLICT},
+        {500, "{\"message\":\"name b is already in use\"}", EDGE_CONFLICT}, /* Podman */
+        {500, "{\"message\":\"no\"}", EDGE_REMOTE},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(runtime_rename(w->rt, "a", "b", docker_world_done, NULL, NULL, NULL),
+                         EDGE_OK);
+        docker_world_found(WORLD_MODULE);
+        assert_string_equal(fake_transport_url(0), "POST " AT_ID "/rename?name=b");
+        fake_transport_answer(0, rows[i].status, rows[i].body);
+        assert_int_equal(w->code, rows[i].code);
+    }
+    assert_int_equal(runtime_rename(w->rt, "a", "b", docker_world_done, NULL, NULL, NULL), EDGE_OK);
+    docker_world_found(WORLD_STRANGER);
+    assert_int_equal(w->code, EDGE_NOT_FOUND);
+}
+
 static enum edge_code one_round(void *data) {
     const struct runtime_spec spec = {
         .name = "a", .image = "a:1", .create_body = SLICE_LIT("{\"Image\":\"a:1\"}")};
@@ -172,6 +198,7 @@ int main(void) {
         DOCKER_WORLD_TEST(test_strangers),
         DOCKER_WORLD_TEST(test_create),
         DOCKER_WORLD_TEST(test_name_in_use_of_podman),
+        DOCKER_WORLD_TEST(test_rename),
         DOCKER_WORLD_TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

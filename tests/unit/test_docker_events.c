@@ -4,9 +4,7 @@
  */
 #include "runtime/docker_events.h"
 
-#include "runtime/docker.h"
-#include "support/fake_loop.h"
-#include "support/fake_transport.h"
+#include "docker_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ID_A    "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
-#define VERSION "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"
 #define EVENT(action)                                                                              \
-    "{\"Type\":\"container\",\"Action\":\"" action "\",\"Actor\":{\"ID\":\"" ID_A                  \
+    "{\"Type\":\"container\",\"Action\":\"" action "\",\"Actor\":{\"ID\":\"" WORLD_ID              \
     "\",\"Attributes\":{\"name\":\"a}\\\"{\\\\\"}}}"
 
 /* --- Splitter --- */
@@ -135,9 +131,7 @@ static void test_receiver_fails(void **state) {
 
 /* --- Stream --- */
 
-static struct runtime *rt;
 static char story[512]; /* what on_event was told, as letters */
-static bool closed;
 
 static void on_event(void *data, enum runtime_event event, const char *id) {
     static const char letters[] = {[RUNTIME_EVENT_STARTED] = 's',
@@ -148,7 +142,7 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
     assert_ptr_equal(data, story);
     assert_true((id == NULL) == (event == RUNTIME_EVENT_CONNECTED || event == RUNTIME_EVENT_LOST));
     if (id != NULL) {
-        assert_string_equal(id, ID_A);
+        assert_string_equal(id, WORLD_ID);
     }
     story[len] = letters[event];
     story[len + 1] = '\0';
@@ -157,41 +151,26 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
 static int setup(void **state) {
     (void)state;
     story[0] = '\0';
-    closed = false;
     fake_loop_init();
     fake_transport_init(fake_loop());
-    assert_int_equal(
-        docker_new(fake_loop(), NULL, "/nowhere/engine.sock", on_event, story, &rt, NULL), EDGE_OK);
+    assert_int_equal(docker_world_new(WORLD_SOCKET, on_event, story, NULL), EDGE_OK);
     assert_int_equal(fake_transport_open(), 0); /* contacts nobody from the constructor */
     fake_loop_advance(0);
     return 0;
 }
 
-static void on_closed(void *data) {
-    (void)data;
-    closed = true;
-}
-
 static int teardown(void **state) {
     char before[sizeof(story)];
-    (void)state;
     memcpy(before, story, sizeof(story));
-    runtime_close(rt, on_closed, NULL);
-    fake_loop_run();
-    fake_transport_end_canceled();
-    fake_loop_run();
-    assert_true(closed);
+    docker_world_end();
     assert_string_equal(story, before); /* closing is not a loss to report */
-    runtime_free(rt);
-    fake_transport_clear();
-    fake_loop_clear();
-    return 0;
+    return docker_world_teardown(state);
 }
 
 static void come_up(void) {
     assert_int_equal(fake_transport_open(), 1);
     assert_string_equal(fake_transport_url(0), "GET http://localhost/version");
-    fake_transport_answer(0, 200, VERSION);
+    fake_transport_answer(0, 200, WORLD_VERSION);
     assert_int_equal(fake_transport_open(), 1);
     assert_int_equal(fake_transport_timeout_ms(0), 0);
     fake_transport_headers(0, 200);
@@ -214,7 +193,7 @@ static uint64_t wait_for_retry(void) {
 static void test_request(void **state) {
     (void)state;
     assert_int_equal(fake_transport_open(), 1);
-    fake_transport_answer(0, 200, VERSION);
+    fake_transport_answer(0, 200, WORLD_VERSION);
     assert_string_equal(
         fake_transport_url(0),
         "GET http://localhost/v1.41/events?filters=%7B%22type%22%3A%5B%22container%22%5D%2C%22event"
@@ -233,8 +212,23 @@ static void test_events(void **state) {
     say(EVENT("start") "\n" EVENT("top") "\n");
     say(EVENT("rename"));
     say("\n{\"Type\":\"network\",\"Action\":\"connect\"}\n{\"Type\":\"cont");
-    say("ainer\",\"Action\":\"destroy\",\"Actor\":{\"ID\":\"" ID_A "\"}}\n");
+    say("ainer\",\"Action\":\"destroy\",\"Actor\":{\"ID\":\"" WORLD_ID "\"}}\n");
     assert_string_equal(story, "Csdd");
+}
+
+/* A container has the labels of its image, and nobody says how long those are. */
+static void test_huge_labels(void **state) {
+    static char text[16384];
+    (void)state;
+    come_up();
+    say("{\"Type\":\"container\",\"Actor\":{\"Attributes\":{\"big\":\"");
+    memset(text, 'x', sizeof(text));
+    for (size_t len = 0; len <= 2 * DOCKER_EVENT_MAX; len += sizeof(text)) {
+        fake_transport_bytes(0, slice_make(text, sizeof(text)));
+    }
+    say("\"},\"ID\":\"" WORLD_ID "\"},\"Action\":\"die\"}");
+    say(EVENT("start"));
+    assert_string_equal(story, "Cds");
 }
 
 static void test_lost_and_back(void **state) {
@@ -268,7 +262,7 @@ static void test_away_for_long(void **state) {
 
 static void test_refused(void **state) {
     (void)state;
-    fake_transport_answer(0, 200, VERSION);
+    fake_transport_answer(0, 200, WORLD_VERSION);
     fake_transport_headers(0, 403);
     fake_transport_answer(0, 403, "{\"message\":\"by policy\"}");
     assert_string_equal(story, "L");
@@ -322,6 +316,7 @@ int main(void) {
         cmocka_unit_test(test_receiver_fails),
         TEST(test_request),
         TEST(test_events),
+        TEST(test_huge_labels),
         TEST(test_lost_and_back),
         TEST(test_away_for_long),
         TEST(test_refused),

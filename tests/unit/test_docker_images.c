@@ -14,29 +14,54 @@
 #include <string.h>
 
 static struct docker_world *const w = &docker_world;
-static size_t image_cnt;
-
-static void on_images(void *data, enum edge_code code, const struct runtime_image *list, size_t cnt,
-                      const struct edge_error *err) {
+static void on_image(void *data, enum edge_code code, const struct runtime_image *image,
+                     const struct edge_error *err) {
     docker_world_done(data, code, err);
-    image_cnt = cnt;
-    if (cnt > 0 && list[0].tags != NULL) {
-        assert_true(slice_to_array(json_str(json_first(list[0].tags)), w->text, sizeof(w->text)));
+    assert_true((code == EDGE_OK) == (image != NULL));
+    if (image != NULL && image->tags != NULL) {
+        assert_true(slice_to_array(json_str(json_first(image->tags)), w->text, sizeof(w->text)));
     }
 }
 
-static void test_list(void **state) {
+static void test_find(void **state) {
     (void)state;
-    assert_int_equal(runtime_images(w->rt, on_images, NULL, NULL, NULL), EDGE_OK);
-    assert_string_equal(fake_transport_url(0), "GET http://localhost/v1.41/images/json");
-    fake_transport_answer(0, 200, "[{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}]");
+    assert_int_equal(runtime_image_find(w->rt, "a:1", on_image, NULL, NULL, NULL), EDGE_OK);
+    assert_string_equal(fake_transport_url(0), "GET http://localhost/v1.41/images/a:1/json");
+    fake_transport_answer(0, 200, "{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}");
     assert_int_equal(w->code, EDGE_OK);
-    assert_int_equal(image_cnt, 1);
     assert_string_equal(w->text, "a:1");
-    assert_int_equal(runtime_images(w->rt, on_images, NULL, NULL, NULL), EDGE_OK);
-    fake_transport_answer(0, 200, "{}");
+    assert_int_equal(runtime_image_find(w->rt, "sha256:1", on_image, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 200, "[]");
     assert_int_equal(w->code, EDGE_PROTO);
-    assert_int_equal(image_cnt, 0);
+    assert_int_equal(runtime_image_find(w->rt, "a:2", on_image, NULL, NULL, NULL), EDGE_OK);
+    fake_transport_answer(0, 404, "{}");
+    assert_int_equal(w->code, EDGE_NOT_FOUND);
+    assert_int_equal(runtime_image_find(w->rt, "../a", on_image, NULL, NULL, NULL), EDGE_INVALID);
+}
+
+static void test_unused(void **state) {
+    static const struct {
+        int status;
+        const char *body;
+        enum edge_code code;
+    } rows[] = {{200, "[]", EDGE_OK},
+                {200, "[{\"Id\":\"1\"}]", EDGE_CONFLICT},
+                {200, "{}", EDGE_PROTO},
+                {200, "[", EDGE_PARSE},
+                {500, "{}", EDGE_REMOTE}};
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        assert_int_equal(
+            runtime_image_unused(w->rt, "sha256:1", docker_world_done, NULL, NULL, NULL), EDGE_OK);
+        assert_string_equal(fake_transport_url(0),
+                            "GET http://localhost/v1.41/containers/json?all=true&limit=1&filters="
+                            "%7B%22ancestor%22%3A%5B%221%22%5D%7D");
+        fake_transport_answer(0, rows[i].status, rows[i].body);
+        assert_int_equal(w->calls, i + 1);
+        assert_int_equal(w->code, rows[i].code);
+    }
+    assert_int_equal(runtime_image_unused(w->rt, "..", docker_world_done, NULL, NULL, NULL),
+                     EDGE_INVALID);
 }
 
 static void test_remove(void **state) {
@@ -83,9 +108,16 @@ static enum edge_code one_round(void *data) {
     if (code != EDGE_OK) {
         return code;
     }
-    code = runtime_images(w->rt, on_images, NULL, NULL, &err);
+    code = runtime_image_find(w->rt, "a:1", on_image, NULL, NULL, &err);
     if (code == EDGE_OK) {
-        fake_transport_answer(0, 200, "[{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}]");
+        fake_transport_answer(0, 200, "{\"Id\":\"sha256:1\",\"RepoTags\":[\"a:1\"]}");
+        code = w->code;
+    }
+    if (code == EDGE_OK) {
+        code = runtime_image_unused(w->rt, "sha256:1", docker_world_done, NULL, NULL, &err);
+    }
+    if (code == EDGE_OK) {
+        fake_transport_answer(0, 200, "[]");
         code = w->code;
     }
     docker_world_close();
@@ -100,9 +132,8 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        DOCKER_WORLD_TEST(test_list),
-        DOCKER_WORLD_TEST(test_check),
-        DOCKER_WORLD_TEST(test_remove),
+        DOCKER_WORLD_TEST(test_find),          DOCKER_WORLD_TEST(test_unused),
+        DOCKER_WORLD_TEST(test_check),         DOCKER_WORLD_TEST(test_remove),
         DOCKER_WORLD_TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

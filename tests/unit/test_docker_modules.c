@@ -5,10 +5,9 @@
  */
 #include "runtime/docker_modules.h"
 
-#include "runtime/docker.h"
+#include "base/json.h"
+#include "docker_world.h"
 #include "support/alloc_fail.h"
-#include "support/fake_loop.h"
-#include "support/fake_transport.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,52 +18,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION   "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"
 #define LABELS    "{\"" RUNTIME_OWNER_LABEL "\":\"" RUNTIME_OWNER_VALUE "\"}"
 #define ID_FORMAT "%064u"
 
-static struct runtime *rt;
+static struct docker_world *const w = &docker_world;
 static struct {
     unsigned calls;
     enum edge_code code;
     size_t cnt;
     char names[4096];
     char statuses[4096];
-    bool closed;
 } got;
 
 static int setup(void **state) {
-    (void)state;
     memset(&got, 0, sizeof(got));
-    fake_loop_init();
-    fake_transport_init(fake_loop());
-    assert_int_equal(docker_new(fake_loop(), NULL, "/nowhere/engine.sock", NULL, NULL, &rt, NULL),
-                     EDGE_OK);
-    return 0;
-}
-
-static void on_closed(void *data) {
-    (void)data;
-    got.closed = true;
-}
-
-static void close_all(void) {
-    runtime_close(rt, on_closed, NULL);
-    fake_loop_run();
-    fake_transport_end_canceled();
-    fake_loop_run();
-    assert_true(got.closed);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    if (!got.closed) {
-        close_all();
-    }
-    runtime_free(rt);
-    fake_transport_clear();
-    fake_loop_clear();
-    return 0;
+    return docker_world_setup_new(state);
 }
 
 static void on_modules(void *data, enum edge_code code, const struct runtime_module *list,
@@ -90,7 +58,7 @@ static void on_modules(void *data, enum edge_code code, const struct runtime_mod
 
 static struct op ask(void) {
     struct op op;
-    assert_int_equal(runtime_list_modules(rt, on_modules, NULL, &op, NULL), EDGE_OK);
+    assert_int_equal(runtime_list_modules(w->rt, on_modules, NULL, &op, NULL), EDGE_OK);
     return op;
 }
 
@@ -115,7 +83,7 @@ static void answer_list(unsigned cnt) {
 
 static void negotiate(void) {
     assert_string_equal(fake_transport_url(0), "GET http://localhost/version");
-    fake_transport_answer(0, 200, VERSION);
+    fake_transport_answer(0, 200, WORLD_VERSION);
 }
 
 /* Answers the open call at `index` as an inspection of the container it asks for. */
@@ -136,10 +104,8 @@ static void on_event(void *data, enum runtime_event event, const char *id) {
 
 /* A client with an event stream that is up; it stays the oldest open request. */
 static void open_with_events(void) {
-    close_all();
-    runtime_free(rt);
-    memset(&got, 0, sizeof(got));
-    assert_int_equal(docker_new(fake_loop(), NULL, "/nowhere", on_event, NULL, &rt, NULL), EDGE_OK);
+    docker_world_close();
+    assert_int_equal(docker_world_new(WORLD_SOCKET, on_event, NULL, NULL), EDGE_OK);
     fake_loop_run();
     fake_loop_advance(0);
     negotiate();
@@ -244,7 +210,7 @@ static void test_own_changes_are_seen(void **state) {
     open_with_events();
     assert_int_equal(list_again("running"), 3);
     answer_all();
-    assert_int_equal(runtime_restart(rt, "m1", on_done, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(runtime_restart(w->rt, "m1", on_done, NULL, NULL, NULL), EDGE_OK);
     snprintf(text, sizeof(text),
              "{\"Id\":\"" ID_FORMAT "\",\"Name\":\"/m1\",\"Config\":{\"Labels\":" LABELS
              "},\"State\":{\"Running\":true}}",
@@ -375,6 +341,44 @@ static void test_the_list_fails(void **state) {
     assert_int_equal(got.calls, 3);
 }
 
+/* Because of labels that nobody needs: it is tried without them, and at once from then on. */
+static void test_the_list_is_too_long(void **state) {
+    (void)state;
+    ask();
+    negotiate();
+    assert_int_equal(fake_transport_open(), 1);
+    fake_transport_fail(0, EDGE_RANGE);
+    assert_int_equal(got.calls, 0);
+    answer_list(0);
+    assert_int_equal(got.code, EDGE_OK);
+    ask();
+    fake_transport_fail(0, EDGE_RANGE); /* still */
+    assert_int_equal(got.code, EDGE_RANGE);
+    assert_int_equal(got.calls, 2);
+    ask();
+    answer_list(0);
+    assert_int_equal(got.code, EDGE_OK);
+}
+
+/* As many values as can be counted, in few bytes. */
+static void test_the_list_has_too_many_values(void **state) {
+    static char text[2 * JSON_NODES_MAX + 256];
+    size_t len;
+    (void)state;
+    ask();
+    negotiate();
+    len = (size_t)snprintf(text, sizeof(text), "[{\"Id\":\"" ID_FORMAT "\",\"Ports\":[0", 1);
+    for (size_t i = 1; i < JSON_NODES_MAX; i++) {
+        memcpy(text + len, ",0", 2);
+        len += 2;
+    }
+    memcpy(text + len, "]}]", 4);
+    fake_transport_answer(0, 200, text);
+    assert_int_equal(got.calls, 0);
+    answer_list(0);
+    assert_int_equal(got.code, EDGE_OK);
+}
+
 static void test_cancel(void **state) {
     (void)state;
     struct op op = ask();
@@ -423,12 +427,12 @@ static void test_too_many_wait(void **state) {
     unsigned cnt = 0;
     (void)state;
     while (code == EDGE_OK && cnt < 2 * DOCKER_MODULES_WAITING) {
-        code = runtime_list_modules(rt, on_modules, NULL, NULL, NULL);
+        code = runtime_list_modules(w->rt, on_modules, NULL, NULL, NULL);
         cnt += code == EDGE_OK ? 1 : 0;
     }
     assert_int_equal(code, EDGE_BUSY);
     assert_int_equal(cnt, DOCKER_MODULES_LISTS + DOCKER_MODULES_WAITING);
-    close_all();
+    docker_world_end();
     assert_int_equal(got.calls, cnt);
     assert_int_equal(got.code, EDGE_CANCELED);
 }
@@ -439,7 +443,7 @@ static void test_transport_refuses(void **state) {
     negotiate();
     answer_list(0);
     fake_transport_refuse(EDGE_BUSY);
-    assert_int_equal(runtime_list_modules(rt, on_modules, NULL, NULL, NULL), EDGE_BUSY);
+    assert_int_equal(runtime_list_modules(w->rt, on_modules, NULL, NULL, NULL), EDGE_BUSY);
     ask();
     fake_transport_refuse(EDGE_BUSY); /* the first inspection, and nothing else to wait for */
     answer_list(3);
@@ -460,22 +464,21 @@ static void test_close(void **state) {
     ask();
     negotiate();
     answer_list(20);
-    close_all();
+    docker_world_end();
     assert_int_equal(got.calls, 1);
     assert_int_equal(got.code, EDGE_CANCELED);
-    assert_int_equal(runtime_list_modules(rt, on_modules, NULL, NULL, NULL), EDGE_CANCELED);
+    assert_int_equal(runtime_list_modules(w->rt, on_modules, NULL, NULL, NULL), EDGE_CANCELED);
 }
 
 static enum edge_code one_round(void *data) {
     struct edge_error err = {0};
-    struct runtime *own;
     (void)data;
     memset(&got, 0, sizeof(got));
-    enum edge_code code = docker_new(fake_loop(), NULL, "/x", NULL, NULL, &own, &err);
+    enum edge_code code = docker_world_new(WORLD_SOCKET, NULL, NULL, &err);
     if (code != EDGE_OK) {
         return code;
     }
-    code = runtime_list_modules(own, on_modules, NULL, NULL, &err);
+    code = runtime_list_modules(w->rt, on_modules, NULL, NULL, &err);
     unsigned expected = code == EDGE_OK ? 1 : 0;
     while (fake_transport_open() > 0) {
         if (fake_transport_canceled(0)) {
@@ -490,21 +493,17 @@ static enum edge_code one_round(void *data) {
     }
     assert_int_equal(got.calls, expected);
     code = expected ? got.code : code;
-    runtime_close(own, on_closed, NULL);
-    fake_loop_run();
-    assert_true(got.closed);
-    runtime_free(own);
+    docker_world_close();
     return code;
 }
 
 static void test_out_of_memory(void **state) {
     (void)state;
-    close_all();
+    docker_world_close();
     assert_true(alloc_fail_torture(one_round, NULL) > 20);
-    got.closed = true;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, docker_world_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -519,6 +518,8 @@ int main(void) {
         TEST(test_a_failure_ends_the_rest),
         TEST(test_broken_ones_are_listed_as_unknown),
         TEST(test_the_list_fails),
+        TEST(test_the_list_is_too_long),
+        TEST(test_the_list_has_too_many_values),
         TEST(test_cancel),
         TEST(test_others_wait_for_their_turn),
         TEST(test_too_many_wait),

@@ -253,7 +253,9 @@ static void test_one(void **state) {
         enum edge_code code;
         const char *image;
     } rows[] = {
-        {ONE(LABELS, ",\"Image\":\"reg/hub:1\",\"Env\":[\"K=V\"]"), EDGE_OK, "reg/hub:1"},
+        {ONE(LABELS, ",\"Image\":\"reg/hub:1\",\"Env\":[\"K=V\"]},\"Mounts\":[{\"Source\":\"/"
+                     "s\"}],\"X\":{"),
+         EDGE_OK, "reg/hub:1"},
         {ONE(LABELS, ""), EDGE_OK, "sha256:ab"},
         {ONE("{\"" RUNTIME_OWNER_LABEL "\":\"" RUNTIME_OWNER_VALUE "\",\"" RUNTIME_IMAGE_LABEL
              "\":\"hub\"}",
@@ -268,6 +270,8 @@ static void test_one(void **state) {
         {ONE("null", ""), EDGE_NOT_FOUND, ""},
         {ONE("[]", ""), EDGE_PROTO, ""},
         {ONE(LABELS, ",\"Env\":{}"), EDGE_PROTO, ""},
+        {ONE(LABELS, "},\"Mounts\":{"), EDGE_PROTO, ""},
+        {ONE(LABELS, "},\"Mounts\":null,\"X\":{"), EDGE_OK, "sha256:ab"},
         {"[]", EDGE_PROTO, ""},
         {"{", EDGE_PARSE, ""},
     };
@@ -284,6 +288,7 @@ static void test_one(void **state) {
             assert_string_equal(m.image_id, "sha256:ab");
             assert_true(slice_eq_str(json_str(json_first(m.env)), "K=V"));
             assert_true(json_is_object(m.labels));
+            assert_true(json_is_object(json_first(m.mounts)));
         }
     }
 }

@@ -15,6 +15,9 @@ static void test_clean(void **state) {
         {SLICE_LIT("plain"), "plain"},
         {SLICE_LIT("a\x1b[31m\r\n"), "a [31m"},
         {SLICE_LIT("a\0b"), "a b"},
+        {SLICE_LIT("a\xc2\x9b"
+                   "3m\xc2\xa7"),
+         "a  3m\xc2\xa7"},
         {SLICE_LIT("\xff\xc3"), "??"},
         {SLICE_LIT("\xc3\xa4rger"), "\xc3\xa4rger"},
         {SLICE_LIT("1234567\xc3\xa4"), "1234567\xc3\xa4"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/module_env.h"
+#include "runtime/module_env.h"
 
 #include "support/alloc_fail.h"
 

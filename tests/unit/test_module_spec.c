@@ -2,7 +2,7 @@
 /*
  * What edgeAgent asks for, member by member, and what the engine is given.
  */
-#include "api/module_spec.h"
+#include "runtime/module_spec.h"
 
 #include "support/alloc_fail.h"
 

@@ -54,6 +54,14 @@ static enum edge_code count_pull(struct runtime *rt, const char *image, struct s
     return EDGE_OK;
 }
 
+static enum edge_code count_rename(struct runtime *rt, const char *name, const char *to,
+                                   runtime_done_fn *done, void *data, struct op *ret_op,
+                                   struct edge_error *err) {
+    (void)rt, (void)name, (void)to, (void)done, (void)data, (void)ret_op, (void)err;
+    calls++;
+    return EDGE_OK;
+}
+
 static enum edge_code count_image(struct runtime *rt, const char *image, runtime_done_fn *done,
                                   void *data, struct op *ret_op, struct edge_error *err) {
     (void)rt, (void)image, (void)done, (void)data, (void)ret_op, (void)err;
@@ -104,6 +112,36 @@ static void test_names(void **state) {
     assert_false(runtime_is_name(slice_make(text, RUNTIME_NAME_MAX + 1)));
 }
 
+/* The name of what is to take a module's place is no module's, and leads back to it. */
+static void test_next_names(void **state) {
+    char module[RUNTIME_MODULE_MAX + 2], next[RUNTIME_NAME_MAX + 1];
+    char back[RUNTIME_MODULE_MAX + 1] = "";
+    (void)state;
+    memset(module, 'x', sizeof(module));
+    assert_false(runtime_is_module_name(slice_make(module, RUNTIME_MODULE_MAX + 1)));
+    module[RUNTIME_MODULE_MAX] = '\0';
+    assert_true(runtime_is_module_name(slice_str(module)));
+    runtime_next_name(module, next);
+    assert_true(runtime_is_name(slice_str(next)));
+    assert_false(runtime_is_module_name(slice_str(next)));
+    assert_true(runtime_of_next_name(next, back));
+    assert_string_equal(back, module);
+    assert_false(runtime_of_next_name("a", back));
+    assert_false(runtime_of_next_name(RUNTIME_NEXT_SUFFIX, back));
+    assert_false(runtime_of_next_name("a" RUNTIME_NEXT_SUFFIX RUNTIME_NEXT_SUFFIX, back));
+    assert_string_equal(back, module);
+    assert_false(runtime_is_module_name(SLICE_LIT("a" RUNTIME_NEXT_SUFFIX)));
+    assert_true(runtime_is_module_name(SLICE_LIT("a" RUNTIME_NEXT_SUFFIX "x")));
+    assert_false(runtime_is_module_name((struct slice){0}));
+    /* The engine would take it for an id. */
+    memset(module, 'f', RUNTIME_ID_LEN);
+    assert_false(runtime_is_module_name(slice_make(module, RUNTIME_ID_LEN)));
+    assert_true(runtime_is_module_name(slice_make(module, RUNTIME_ID_LEN - 1)));
+    assert_true(runtime_is_module_name(slice_make(module, RUNTIME_ID_LEN + 1)));
+    module[0] = 'g';
+    assert_true(runtime_is_module_name(slice_make(module, RUNTIME_ID_LEN)));
+}
+
 static void test_images(void **state) {
     static const char *const good[] = {
         "a",
@@ -149,6 +187,7 @@ static void test_bad_names_do_not_pass(void **state) {
         .image_remove = count_image,
         .logs = count_logs,
         .stats = count_stats,
+        .rename = count_rename,
     };
     const struct runtime_spec bad_spec = {.name = "a&b"}, spec = {.name = "a"};
     const struct runtime_logs_options all = {.tail = "all"}, ten = {.tail = "10"},
@@ -171,6 +210,8 @@ static void test_bad_names_do_not_pass(void **state) {
     assert_int_equal(runtime_logs(&rt, "a/b", &all, NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_logs(&rt, "a", &bad_tail, NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(runtime_stats(&rt, "", NULL, NULL, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(runtime_rename(&rt, "a?x=", "b", NULL, NULL, NULL, NULL), EDGE_INVALID);
+    assert_int_equal(runtime_rename(&rt, "a", "b&c", NULL, NULL, NULL, NULL), EDGE_INVALID);
     assert_int_equal(calls, 0);
     assert_int_equal(runtime_inspect(&rt, "a", NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(runtime_top(&rt, "a", NULL, NULL, NULL, NULL), EDGE_OK);
@@ -189,13 +230,15 @@ static void test_bad_names_do_not_pass(void **state) {
     assert_int_equal(last_timeout_s, 7);
     assert_int_equal(runtime_stop(&rt, "a", INT32_MAX, NULL, NULL, NULL, NULL), EDGE_OK);
     assert_int_equal(last_timeout_s, RUNTIME_STOP_MAX_S);
-    assert_int_equal(calls, 14);
+    assert_int_equal(runtime_rename(&rt, "a", "b", NULL, NULL, NULL, NULL), EDGE_OK);
+    assert_int_equal(calls, 15);
     runtime_free(NULL);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_next_names),
         cmocka_unit_test(test_images),
         cmocka_unit_test(test_bad_names_do_not_pass),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "api/module_env.h"
+#include "runtime/module_env.h"
 
 #include "base/buf.h"
 
@@ -103,7 +103,7 @@ enum edge_code module_env_add_texts(struct module_env *e, const struct cJSON *te
 
 static enum edge_code write_one(const struct module_env_item *item, struct json_writer *w,
                                 struct buf *text, struct edge_error *err) {
-    buf_reset(text);
+    buf_truncate(text, 0); /* no further: the room may be that of a much longer one */
     enum edge_code code = buf_append_slice(text, item->name, err);
     if (code == EDGE_OK) {
         code = buf_append_byte(text, '=', err);

@@ -3,8 +3,8 @@
  * Environment variables of a module, in the order in which their names first came; the last value
  * of a name counts.
  */
-#ifndef API_MODULE_ENV_H
-#define API_MODULE_ENV_H
+#ifndef RUNTIME_MODULE_ENV_H
+#define RUNTIME_MODULE_ENV_H
 
 #include "base/json.h"
 #include "base/map.h"

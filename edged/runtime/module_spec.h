@@ -5,8 +5,8 @@
  * engine as they are, but for image, environment, labels and, where they are not allowed,
  * privileges; their members are recognised as the engine recognises them, whatever their case.
  */
-#ifndef API_MODULE_SPEC_H
-#define API_MODULE_SPEC_H
+#ifndef RUNTIME_MODULE_SPEC_H
+#define RUNTIME_MODULE_SPEC_H
 
 #include "base/buf.h"
 #include "base/error.h"

@@ -3,16 +3,13 @@
  * The engine is written in Go, whose JSON decoder takes a member of any case, and of two the last:
  * what is replaced or taken away here must be recognised in the same way.
  */
-#include "api/module_spec.h"
+#include "runtime/module_spec.h"
 
-#include "api/module_env.h"
 #include "base/json.h"
+#include "runtime/module_env.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define CREATE_BODY_MAX ((size_t)4 * 1024 * 1024)
-#define AUTH_MAX        ((size_t)64 * 1024)
 
 /* Members of an object that are not passed on as they are. */
 enum part {
@@ -34,30 +31,6 @@ struct options {
     const struct cJSON *root; /* createOptions, or NULL */
     const struct cJSON *parts[PART_CNT_];
 };
-
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* The decoder folds case as Unicode does: U+017F is an 's' for it, U+212A a 'k'. */
-static bool is_member(const char *name, const char *want) {
-    for (; *want != '\0'; want++) {
-        char c = lower(*name);
-        size_t len = 1;
-        if (strncmp(name, "\xc5\xbf", 2) == 0) {
-            c = 's';
-            len = 2;
-        } else if (strncmp(name, "\xe2\x84\xaa", 3) == 0) {
-            c = 'k';
-            len = 3;
-        }
-        if (c != lower(*want)) {
-            return false;
-        }
-        name += len;
-    }
-    return *name == '\0';
-}
 
 /* --- What is asked for --- */
 
@@ -82,10 +55,11 @@ static enum edge_code read_name(const struct cJSON *root, struct module_spec *s,
     if (code != EDGE_OK) {
         return code;
     }
-    if (!runtime_is_name(name) || !slice_to_array(name, s->name, sizeof(s->name))) {
+    if (!runtime_is_module_name(name) || !slice_to_array(name, s->name, sizeof(s->name))) {
         return edge_set(err, EDGE_INVALID,
-                        "name: letters, digits, '_', '.' and '-' only, at most %d",
-                        RUNTIME_NAME_MAX);
+                        "name: letters, digits, '_', '.' and '-' only, at most %d, and not "
+                        "'" RUNTIME_NEXT_SUFFIX "' at the end",
+                        RUNTIME_MODULE_MAX);
     }
     if (!slice_eq_str(type, "docker")) {
         return edge_set(err, EDGE_INVALID, "type: only 'docker' is there");
@@ -169,7 +143,7 @@ static enum edge_code read_options(const struct cJSON *settings, struct options 
     }
     for (const struct cJSON *n = json_first(o->root); n != NULL; n = json_next(n)) {
         for (size_t i = 0; i < PART_CNT_; i++) {
-            if (!is_member(json_name(n), part_names[i])) {
+            if (!json_name_is(n, part_names[i])) {
                 continue;
             }
             if (o->parts[i] != NULL) {
@@ -216,14 +190,14 @@ static void write_narrowed(struct json_writer *w, const struct cJSON *given) {
     json_object_open(w, "HostConfig");
     for (const struct cJSON *n = json_first(given); n != NULL; n = json_next(n)) {
         const char *name = json_name(n);
-        if (!is_member(name, "Privileged") && !is_member(name, "CapAdd") &&
-            !is_member(name, "CapDrop")) {
+        if (!json_name_is(n, "Privileged") && !json_name_is(n, "CapAdd") &&
+            !json_name_is(n, "CapDrop")) {
             json_add_node(w, name, n);
         }
     }
     json_array_open(w, "CapDrop");
     for (const struct cJSON *n = json_first(given); n != NULL; n = json_next(n)) {
-        if (is_member(json_name(n), "CapDrop")) {
+        if (json_name_is(n, "CapDrop")) {
             if (json_is_str(n)) { /* the engine takes one as well as many */
                 json_add_node(w, NULL, n);
             }
@@ -293,7 +267,7 @@ static enum edge_code write_config(struct module_spec *s, const struct cJSON *co
     json_object_open(&w, NULL);
     json_object_open(&w, "settings");
     for (const struct cJSON *n = json_first(settings); n != NULL; n = json_next(n)) {
-        if (!is_member(json_name(n), "auth")) {
+        if (!json_name_is(n, "auth")) {
             json_add_node(&w, json_name(n), n);
         }
     }
@@ -369,9 +343,9 @@ enum edge_code module_spec_parse(struct slice json, bool allow_elevated, struct 
     struct cJSON *root EDGE_CLEANUP(json_cleanup_sensitive) = NULL;
     struct module_spec s = {0};
 
-    buf_init_sensitive(&s.auth, AUTH_MAX);
-    buf_init_sensitive(&s.create_body, CREATE_BODY_MAX);
-    buf_init_sensitive(&s.config, CREATE_BODY_MAX);
+    buf_init_sensitive(&s.auth, RUNTIME_AUTH_MAX);
+    buf_init_sensitive(&s.create_body, RUNTIME_BODY_MAX);
+    buf_init_sensitive(&s.config, RUNTIME_BODY_MAX);
     enum edge_code code = json_parse_within(json, MODULE_SPEC_NODES_MAX, &root, err);
     if (code == EDGE_OK && !json_is_object(root)) {
         code = edge_set(err, EDGE_PARSE, "not a JSON object");
