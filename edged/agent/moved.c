@@ -19,9 +19,11 @@
 #define RETRY_MIN_MS   1000
 #define RETRY_START_MS 5000
 #define RETRY_MAX_MS   60000
+#define MAKING_MS      500 /* from one look at whether something is being made to the next */
 
-struct container_id {
-    char text[RUNTIME_ID_LEN + 1];
+struct container {
+    char id[RUNTIME_ID_LEN + 1];
+    char name[RUNTIME_NAME_MAX + 1];
 };
 
 /* Worker's from submission to completion, else the loop's. */
@@ -42,12 +44,12 @@ struct moved {
     struct moved_identity wanted, remembered;
     struct moved_identity target; /* whom the removal in progress is for */
 
-    bool busy; /* a job or a call to the engine is on its way */
-    bool in_engine;
+    bool busy;    /* a job or a call to the engine is on its way */
     struct op op; /* of the call to the engine */
     struct job job;
-    struct container_id *ids; /* still to be removed */
-    size_t id_cnt;
+    struct container *list; /* still to be removed */
+    size_t cnt;
+    bool held;   /* the changes of modules */
     bool failed; /* one of them could not be removed */
 
     bool stopping;
@@ -61,7 +63,7 @@ static void remove_next(struct moved *m);
 /* Whatever was on its way has ended. True when the caller may go on. */
 static bool is_going_on(struct moved *m) {
     m->busy = false;
-    m->in_engine = false;
+    m->op = OP_NONE;
     if (m->stopping) {
         loop_timer_start(m->timer, 0);
     }
@@ -92,6 +94,19 @@ static void submit(struct moved *m, bool is_write, void (*done)(void *data, enum
     }
 }
 
+static void tell_settled(struct moved *m) {
+    if (!moved_is_settled(m)) {
+        return;
+    }
+    if (m->held) {
+        m->held = false;
+        module_ops_hold(m->deps.module_ops, false);
+    }
+    if (m->deps.on_settled != NULL) {
+        m->deps.on_settled(m->deps.data);
+    }
+}
+
 static void on_written(void *data, enum edge_code code) {
     struct moved *m = data;
     if (!is_going_on(m)) {
@@ -108,9 +123,7 @@ static void on_written(void *data, enum edge_code code) {
     m->remembered = m->job.id;
     m->has_remembered = true;
     backoff_reset(&m->backoff);
-    if (moved_is_settled(m) && m->deps.on_settled != NULL) {
-        m->deps.on_settled(m->deps.data);
-    }
+    tell_settled(m);
     advance(m);
 }
 
@@ -135,16 +148,14 @@ static void on_read(void *data, enum edge_code code) {
     m->has_read = true;
     m->has_remembered = j->code == EDGE_OK;
     m->remembered = j->id;
-    if (moved_is_settled(m) && m->deps.on_settled != NULL) {
-        m->deps.on_settled(m->deps.data);
-    }
+    tell_settled(m);
     advance(m);
 }
 
 static void end_removal(struct moved *m) {
-    free(m->ids);
-    m->ids = NULL;
-    m->id_cnt = 0;
+    free(m->list);
+    m->list = NULL;
+    m->cnt = 0;
 }
 
 static void on_removed(void *data, enum edge_code code, const struct edge_error *err) {
@@ -153,21 +164,31 @@ static void on_removed(void *data, enum edge_code code, const struct edge_error 
         return;
     }
     if (code != EDGE_OK && code != EDGE_NOT_FOUND) {
-        log_warn("container %.12s cannot be removed: %s", m->ids[m->id_cnt].text,
+        log_warn("container %s cannot be removed: %s", log_quote_str(m->list[m->cnt].name),
                  edge_error_text(err));
         m->failed = true;
     }
     remove_next(m);
 }
 
+/* In the module's turn, so that what an update makes of it at this moment goes with it. A name that
+ * no module can have is nobody's turn. */
+static enum edge_code remove_one(struct moved *m, const struct container *c,
+                                 struct edge_error *err) {
+    const struct module_order order = {.change = MODULE_REMOVE, .name = c->name};
+    enum edge_code code = module_ops_run(m->deps.module_ops, &order, on_removed, m, err);
+    if (code == EDGE_INVALID) {
+        code = runtime_remove(m->deps.runtime, c->id, on_removed, m, &m->op, err);
+    }
+    return code;
+}
+
 static void remove_next(struct moved *m) {
     struct edge_error err;
-    if (m->id_cnt > 0) {
-        m->id_cnt--;
+    if (m->cnt > 0) {
+        m->cnt--;
         m->busy = true;
-        m->in_engine = true;
-        if (runtime_remove(m->deps.runtime, m->ids[m->id_cnt].text, on_removed, m, &m->op, &err) ==
-            EDGE_OK) {
+        if (remove_one(m, &m->list[m->cnt], &err) == EDGE_OK) {
             return;
         }
         (void)is_going_on(m);
@@ -185,12 +206,6 @@ static void remove_next(struct moved *m) {
     }
 }
 
-static struct container_id id_of(const struct runtime_container *c) {
-    struct container_id id;
-    memcpy(id.text, c->id, sizeof(id.text));
-    return id;
-}
-
 static void on_listed(void *data, enum edge_code code, const struct runtime_container *list,
                       size_t cnt, const struct edge_error *err) {
     struct moved *m = data;
@@ -199,8 +214,8 @@ static void on_listed(void *data, enum edge_code code, const struct runtime_cont
         return;
     }
     if (code == EDGE_OK && cnt > 0) {
-        m->ids = calloc(cnt, sizeof(*m->ids));
-        if (m->ids == NULL) {
+        m->list = calloc(cnt, sizeof(*m->list));
+        if (m->list == NULL) {
             code = edge_set(&own_err, EDGE_NOMEM, "out of memory");
             err = &own_err;
         }
@@ -209,22 +224,31 @@ static void on_listed(void *data, enum edge_code code, const struct runtime_cont
         retry(m, "containers of the former identity cannot be listed", err);
         return;
     }
-    for (size_t i = 0; m->ids != NULL && i < cnt; i++) {
+    for (size_t i = 0; m->list != NULL && i < cnt; i++) {
         if (list[i].owned) {
-            m->ids[m->id_cnt++] = id_of(&list[i]);
+            struct container *c = &m->list[m->cnt++];
+            memcpy(c->id, list[i].id, sizeof(c->id));
+            memcpy(c->name, list[i].name, sizeof(c->name));
         }
     }
-    log_info("%zu containers of the former identity are removed", m->id_cnt);
+    log_info("%zu containers of the former identity are removed", m->cnt);
     remove_next(m);
 }
 
 static void start_removal(struct moved *m) {
     struct edge_error err;
-    log_info("The device has moved from %s at %s to %s at %s; its containers are made anew",
-             m->remembered.device_id, m->remembered.hub, m->wanted.device_id, m->wanted.hub);
+    if (!m->held) {
+        log_info("The device has moved from %s at %s to %s at %s; its containers are made anew",
+                 m->remembered.device_id, m->remembered.hub, m->wanted.device_id, m->wanted.hub);
+        m->held = true;
+        module_ops_hold(m->deps.module_ops, true);
+    }
+    if (module_ops_is_making(m->deps.module_ops)) {
+        loop_timer_start(m->timer, MAKING_MS); /* the list would miss what is being made */
+        return;
+    }
     m->failed = false;
     m->busy = true;
-    m->in_engine = true;
     if (runtime_list(m->deps.runtime, on_listed, m, &m->op, &err) != EDGE_OK) {
         (void)is_going_on(m);
         retry(m, "containers of the former identity cannot be listed", &err);
@@ -233,8 +257,13 @@ static void start_removal(struct moved *m) {
 
 /* Does what is due; nothing while something is on its way or waits for its time. */
 static void advance(struct moved *m) {
-    if (m->busy || m->stopping || !m->has_wanted || loop_timer_is_active(m->timer) ||
-        moved_is_settled(m)) {
+    if (m->busy || m->stopping || !m->has_wanted || loop_timer_is_active(m->timer)) {
+        return;
+    }
+    if (moved_is_settled(m)) {
+        if (m->held) {
+            tell_settled(m); /* it has moved back */
+        }
         return;
     }
     m->target = m->wanted;
@@ -299,6 +328,12 @@ bool moved_is_settled(const struct moved *m) {
            moved_identity_eq(&m->wanted, &m->remembered);
 }
 
+bool moved_is_settled_for(const struct moved *m, const char *hub, const char *device_id) {
+    struct moved_identity id;
+    return moved_is_settled(m) && moved_identity_make(slice_str(hub), slice_str(device_id), &id) &&
+           moved_identity_eq(&id, &m->wanted);
+}
+
 void moved_stop(struct moved *m, void (*stopped)(void *data), void *data) {
     assert(!m->stopping);
     m->stopping = true;
@@ -307,7 +342,7 @@ void moved_stop(struct moved *m, void (*stopped)(void *data), void *data) {
     loop_timer_stop(m->timer);
     if (!m->busy) {
         loop_timer_start(m->timer, 0);
-    } else if (m->in_engine) {
+    } else if (op_is_set(m->op)) {
         op_cancel(loop_ops(m->deps.loop), m->op);
     }
 }
@@ -318,6 +353,6 @@ void moved_free(struct moved *m) {
     }
     assert(!m->busy);
     loop_timer_free(m->timer);
-    free(m->ids);
+    free(m->list);
     free(m);
 }

@@ -23,13 +23,15 @@
 
 #define HUB       "hub.example.net"
 #define LONG_MS   (10u * 60 * 1000)
+#define ID_LONG   "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 #define ID_OTHERS "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
 static struct {
     struct tmpdir *dir;
     struct fake_runtime *engine;
+    struct module_ops *ops;
     struct moved *moved;
-    unsigned settled_cnt, stop_cnt;
+    unsigned settled_cnt, stop_cnt, closed_cnt, done_cnt;
 } world;
 
 static bool pump(void *data) {
@@ -45,6 +47,18 @@ static void on_settled(void *data) {
 static void on_stopped(void *data) {
     (void)data;
     world.stop_cnt++;
+}
+
+static void on_closed(void *data) {
+    (void)data;
+    world.closed_cnt++;
+}
+
+static void on_done(void *data, enum edge_code code, const struct edge_error *err) {
+    (void)data;
+    (void)code;
+    (void)err;
+    world.done_cnt++;
 }
 
 static int setup(void **state) {
@@ -66,22 +80,36 @@ static int teardown(void **state) {
 }
 
 static enum edge_code boot(void) {
+    enum edge_code code =
+        module_ops_new(fake_loop(), fake_runtime_get(world.engine), &world.ops, NULL);
+    if (code != EDGE_OK) {
+        return code;
+    }
     const struct moved_deps deps = {.loop = fake_loop(),
                                     .worker = fake_worker(),
                                     .runtime = fake_runtime_get(world.engine),
+                                    .module_ops = world.ops,
                                     .state_dir = world.dir->path,
                                     .on_settled = on_settled};
     world.settled_cnt = 0;
-    return moved_new(&deps, &world.moved, NULL);
+    code = moved_new(&deps, &world.moved, NULL);
+    if (code != EDGE_OK) {
+        module_ops_free(world.ops);
+    }
+    return code;
 }
 
 static void halt(void) {
     world.stop_cnt = 0;
+    world.closed_cnt = 0;
     moved_stop(world.moved, on_stopped, NULL);
     assert_int_equal(world.stop_cnt, 0);
+    module_ops_close(world.ops, on_closed, NULL);
     fake_loop_advance(0);
     assert_int_equal(world.stop_cnt, 1);
+    assert_int_equal(world.closed_cnt, 1);
     moved_free(world.moved);
+    module_ops_free(world.ops);
     world.moved = NULL;
 }
 
@@ -202,6 +230,7 @@ static void half_a_removal(void **state) {
         start_at(refused == 0 ? "a" : "c");
         moved_set_identity(world.moved, HUB, refused == 0 ? "b" : "d", true);
         assert_true(fake_runtime_step(world.engine)); /* the list */
+        assert_true(fake_runtime_step(world.engine)); /* what an update has left: nothing */
         if (refused != 0) {
             fake_runtime_refuse(world.engine, EDGE_BUSY);
         }
@@ -242,6 +271,64 @@ static void moved_again_meanwhile(void **state) {
     halt();
 }
 
+static enum edge_code order(enum module_change change, const char *name) {
+    const struct module_order order = {
+        .change = change,
+        .name = name,
+        .image = "a:1",
+        .pull = true,
+        .start = true,
+        .create_body =
+            SLICE_LIT("{\"Labels\":{\"" RUNTIME_OWNER_LABEL "\":\"" RUNTIME_OWNER_VALUE "\"}}")};
+    return module_ops_run(world.ops, &order, on_done, NULL, NULL);
+}
+
+/* By the edgeAgent that is about to be removed, at the worst of moments. */
+static void what_is_being_made_goes_too(void **state) {
+    (void)state;
+    start_at("a");
+    assert_int_equal(order(MODULE_UPDATE, "own-1"), EDGE_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_true(fake_runtime_step(world.engine)); /* it has its turn now */
+    }
+    assert_int_equal(order(MODULE_CREATE, "new"), EDGE_OK);
+    assert_true(fake_runtime_step(world.engine));
+    assert_int_equal(order(MODULE_CREATE, "late"), EDGE_OK);
+    moved_set_identity(world.moved, HUB, "b", true);
+    assert_false(moved_is_settled_for(world.moved, HUB, "b"));
+    assert_int_equal(order(MODULE_CREATE, "later"), EDGE_RETRY);
+    fake_loop_advance(LONG_MS);
+    assert_true(moved_is_settled_for(world.moved, HUB, "b"));
+    assert_false(moved_is_settled_for(world.moved, HUB, "a"));
+    assert_int_equal(world.done_cnt, 3);
+    assert_int_equal(containers(), 1);
+    assert_int_equal(order(MODULE_CREATE, "later"), EDGE_OK);
+    fake_loop_run();
+    assert_int_equal(containers(), 2);
+    /* Back before anything was removed: changes are let through again. */
+    moved_set_identity(world.moved, HUB, "c", true);
+    moved_set_identity(world.moved, HUB, "b", true);
+    fake_loop_advance(LONG_MS);
+    assert_true(moved_is_settled(world.moved));
+    assert_int_equal(order(MODULE_CREATE, "latest"), EDGE_OK);
+    fake_loop_run();
+    halt();
+}
+
+/* Somebody else's tool has put our label on it. */
+static void a_name_that_no_module_has(void **state) {
+    (void)state;
+    char name[RUNTIME_NAME_MAX + 1];
+    memset(name, 'x', sizeof(name));
+    name[RUNTIME_NAME_MAX] = '\0';
+    start_at("a");
+    (void)fake_runtime_add(world.engine, ID_LONG, name, true);
+    set("b");
+    assert_true(moved_is_settled(world.moved));
+    assert_int_equal(containers(), 1);
+    halt();
+}
+
 static void the_worker_is_busy(void **state) {
     (void)state;
     assert_int_equal(boot(), EDGE_OK);
@@ -277,6 +364,7 @@ static void stop_anywhere(void **state) {
     (void)state;
     assert_int_equal(boot(), EDGE_OK);
     moved_free(world.moved); /* never used */
+    module_ops_free(world.ops);
     moved_free(NULL);
     assert_int_equal(boot(), EDGE_OK);
     moved_set_identity(world.moved, HUB, "a", true); /* the file is being read */
@@ -337,11 +425,17 @@ static void out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(first_run_remembers),   WITH_WORLD(a_move_removes_what_is_ours),
-        WITH_WORLD(engine_is_away),        WITH_WORLD(half_a_removal),
-        WITH_WORLD(moved_again_meanwhile), WITH_WORLD(the_worker_is_busy),
-        WITH_WORLD(files_in_the_way),      WITH_WORLD(stop_anywhere),
+        WITH_WORLD(first_run_remembers),
+        WITH_WORLD(a_move_removes_what_is_ours),
+        WITH_WORLD(engine_is_away),
+        WITH_WORLD(half_a_removal),
+        WITH_WORLD(moved_again_meanwhile),
+        WITH_WORLD(the_worker_is_busy),
+        WITH_WORLD(files_in_the_way),
+        WITH_WORLD(stop_anywhere),
         WITH_WORLD(out_of_memory),
+        WITH_WORLD(what_is_being_made_goes_too),
+        WITH_WORLD(a_name_that_no_module_has),
     };
     log_set_level(LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,1 @@
+edge_fuzz_target(fuzz_agent_spec LIBS edge_agent)
