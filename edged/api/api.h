@@ -6,6 +6,7 @@
 #ifndef API_API_H
 #define API_API_H
 
+#include "api/host_disks.h"
 #include "api/host_facts.h"
 #include "api/host_usage.h"
 #include "config/config.h"
@@ -50,7 +51,11 @@ struct api {
     const struct edge_config *config;
     void (*store_changed)(void *data); /* the sealed store was opened, bound, given up; or NULL */
     void *store_changed_data;
+    /* How edgeAgent fares, in a word, and in `out` what is wrong; or NULL. */
+    const char *(*describe_agent)(void *data, char *out, size_t out_size);
+    void *describe_agent_data;
     const struct host_facts *host;
+    struct host_disks *disks;
     struct host_cpu cpu;    /* the last look at it */
     unsigned resources_cnt; /* requests for GET /systeminfo/resources under way */
 };

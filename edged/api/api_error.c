@@ -146,6 +146,12 @@ void api_error_engine(struct http_exchange *x, const char *operation,
     answer(x, is_answer ? EDGE_PROTO : err->code, operation, edge_error_text(err));
 }
 
+void api_error_blameless(struct http_exchange *x, const char *operation,
+                         const struct edge_error *err) {
+    answer(x, api_error_status(err->code) < 500 ? EDGE_REMOTE : err->code, operation,
+           edge_error_text(err));
+}
+
 void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *a) {
     char text[TEXT_MAX];
     struct edge_error own;

@@ -34,6 +34,10 @@ void api_error_mgmt(struct http_exchange *x, const char *operation, const struct
  * long must not pass for a fault of the request. */
 void api_error_engine(struct http_exchange *x, const char *operation, const struct edge_error *err);
 
+/* The same for a request that has nothing that could be wrong: never 4xx. */
+void api_error_blameless(struct http_exchange *x, const char *operation,
+                         const struct edge_error *err);
+
 /* The same for an answer of the hub: its 404 and 409 stay visible, what may heal is 500. */
 void api_error_hub(struct http_exchange *x, const char *operation, const struct hub_answer *answer);
 

@@ -3,7 +3,7 @@
  * The route tables of both services.
  */
 #include "api/api.h"
-#include "api/module_spec.h"
+#include "runtime/module_spec.h"
 
 /* A token to sign is below 1 KiB; the rest is room for modules that sign documents. */
 #define SIGN_BODY_MAX (1024 * 1024)

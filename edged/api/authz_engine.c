@@ -159,8 +159,8 @@ static void question_init(struct question *q, struct http_exchange *x, const cha
 void authz_engine_list(struct authz *a, struct http_exchange *x, const char *expected) {
     struct edge_error err = {0};
 
-    if (!runtime_is_name(slice_str(expected))) {
-        authz_verdict_refuse(x, expected, "no container can have that name");
+    if (!runtime_is_module_name(slice_str(expected))) {
+        authz_verdict_refuse(x, expected, "no module can have that name");
         return;
     }
     if (authz_memory_is_denied(&a->memory, a->proc_fd, http_exchange_peer(x), expected)) {
@@ -247,7 +247,7 @@ static void on_container(void *data, enum edge_code code, const struct runtime_c
     if (code == EDGE_OK && cnt == 1) {
         /* The Engine also resolves names; only the container with that very id counts. */
         f.known = strcmp(list->id, lk->id) == 0;
-        f.owned = list->owned;
+        f.owned = list->owned && runtime_is_module_name(slice_str(list->name));
         memcpy(f.name, list->name, sizeof(f.name));
         told = true;
     } else if (code == EDGE_NOT_FOUND) {

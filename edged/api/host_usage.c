@@ -8,21 +8,15 @@
 #include "base/slice.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <mntent.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 
-#define PROC_TEXT_MAX  8192
-#define MOUNT_TEXT_MAX 4096 /* bytes; longer lines are cut, and then name no file system */
-#define CPU_FIELDS     8    /* user nice system idle iowait irq softirq steal; guests are in user */
-#define CPU_IDLE       3
-#define CPU_IOWAIT     4
-#define CPU_TICKS_MIN  10 /* between two looks that are compared */
+#define PROC_TEXT_MAX 8192
+#define CPU_FIELDS    8 /* user nice system idle iowait irq softirq steal; guests are in user */
+#define CPU_IDLE      3
+#define CPU_IOWAIT    4
+#define CPU_TICKS_MIN 10 /* between two looks that are compared */
 
 /* What follows name in a line of its own. */
 static bool find_line(struct slice text, const char *name, struct slice *ret) {
@@ -104,85 +98,6 @@ static enum edge_code read_cpu(const char *root, struct host_cpu *last, struct e
     return EDGE_OK;
 }
 
-/* Nothing that a server or a process must answer for. */
-static bool is_local(const struct mntent *m) {
-    static const char *const types[] = {"ext2", "ext3", "ext4",    "xfs",   "btrfs",
-                                        "f2fs", "vfat", "exfat",   "ntfs3", "reiserfs",
-                                        "jfs",  "zfs",  "bcachefs"};
-    if (strncmp(m->mnt_fsname, "/dev/", 5) != 0 || strlen(m->mnt_fsname) > HOST_DISK_NAME_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(types); i++) {
-        if (strcmp(m->mnt_type, types[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_known(const struct host_usage *u, const char *name) {
-    for (size_t i = 0; i < u->disk_cnt; i++) {
-        if (strcmp(u->disks[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A partition's queue is that of its disk, the folder above. Names of mapped devices are links. */
-static const char *file_type(const char *root, const char *device) {
-    static const char *const above[] = {"", "/.."};
-    char path[PATH_MAX], real[PATH_MAX], text[2];
-
-    (void)snprintf(path, sizeof(path), "%s%s", root, device);
-    const char *name = strrchr(realpath(path, real) != NULL ? real : device, '/') + 1;
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(above); i++) {
-        int n =
-            snprintf(path, sizeof(path), "/sys/class/block/%s%s/queue/rotational", name, above[i]);
-        if (n > 0 && (size_t)n < sizeof(path) && host_file_read(root, path, text, sizeof(text))) {
-            return text[0] == '0' ? "SSD" : "HDD";
-        }
-    }
-    return "Unknown(-1)";
-}
-
-static void add_disk(const char *root, struct host_usage *u, const struct mntent *m) {
-    struct statvfs st;
-    char path[PATH_MAX];
-    struct host_disk *disk = &u->disks[u->disk_cnt];
-
-    int n = snprintf(path, sizeof(path), "%s%s", root, m->mnt_dir);
-    if (n < 0 || (size_t)n >= sizeof(path) || statvfs(path, &st) != 0 || st.f_blocks == 0) {
-        return; /* hidden from us, or unmounted meanwhile */
-    }
-    (void)snprintf(disk->name, sizeof(disk->name), "%s", m->mnt_fsname);
-    (void)snprintf(disk->file_system, sizeof(disk->file_system), "%s", m->mnt_type);
-    disk->file_type = file_type(root, m->mnt_fsname);
-    if (__builtin_mul_overflow(st.f_bavail, st.f_frsize, &disk->available_space) ||
-        __builtin_mul_overflow(st.f_blocks, st.f_frsize, &disk->total_space)) {
-        return;
-    }
-    u->disk_cnt++;
-}
-
-static enum edge_code read_disks(const char *root, struct host_usage *u, struct edge_error *err) {
-    char path[PATH_MAX], text[MOUNT_TEXT_MAX];
-    struct mntent m;
-
-    (void)snprintf(path, sizeof(path), "%s/proc/self/mounts", root);
-    FILE *file = setmntent(path, "re");
-    if (file == NULL) {
-        return edge_set_errno(err, errno, "cannot read %s", path);
-    }
-    while (u->disk_cnt < HOST_DISKS_MAX && getmntent_r(file, &m, text, sizeof(text)) != NULL) {
-        if (is_local(&m) && !is_known(u, m.mnt_fsname)) {
-            add_disk(root, u, &m);
-        }
-    }
-    (void)endmntent(file);
-    return EDGE_OK;
-}
-
 enum edge_code host_usage_read(const char *root, struct host_usage *ret, struct edge_error *err) {
     struct host_usage u = {.cpu = ret->cpu};
     struct sysinfo si;
@@ -194,9 +109,6 @@ enum edge_code host_usage_read(const char *root, struct host_usage *ret, struct 
     enum edge_code code = read_memory(root, &u, err);
     if (code == EDGE_OK) {
         code = read_cpu(root, &u.cpu, err);
-    }
-    if (code == EDGE_OK) {
-        code = read_disks(root, &u, err);
     }
     if (code == EDGE_OK) {
         *ret = u;

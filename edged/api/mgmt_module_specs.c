@@ -7,13 +7,10 @@
 #include "api/api.h"
 #include "api/api_error.h"
 #include "api/module_change.h"
-#include "api/module_spec.h"
 #include "http/http_reply.h"
-
-#include <stdio.h>
+#include "runtime/module_spec.h"
 
 #define DETAILS_MAX ((size_t)8 * 1024 * 1024)
-#define QUERY_MAX   HTTP_QUERY_LEN_MAX
 
 static bool read_spec(struct http_exchange *x, struct module_spec *spec) {
     struct edge_error err;
@@ -92,7 +89,7 @@ void mgmt_modules_prepare_update(struct http_exchange *x) {
 /* The oldest client writes True and False. */
 static bool read_start(struct http_exchange *x, bool *ret) {
     struct buf text;
-    buf_init(&text, QUERY_MAX);
+    buf_init(&text, HTTP_QUERY_LEN_MAX);
     bool given = http_query_get(http_exchange_target(x), "start", &text);
     bool yes = slice_eq_nocase(buf_slice(&text), "true");
     bool good = !given || yes || slice_eq_nocase(buf_slice(&text), "false");

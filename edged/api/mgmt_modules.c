@@ -96,15 +96,6 @@ static enum edge_code encode_list(const struct runtime_module *list, size_t cnt,
     return json_end(&w, err);
 }
 
-/* The request has nothing that could be wrong: what the Engine refuses is no answer about it. */
-static void reply_failure(struct http_exchange *x, const struct edge_error *err) {
-    struct edge_error own = *err;
-    if (api_error_status(own.code) < 500) {
-        own.code = EDGE_REMOTE;
-    }
-    api_error_mgmt(x, LIST_FAILED, &own);
-}
-
 static void on_modules(void *data, enum edge_code code, const struct runtime_module *list,
                        size_t cnt, const struct edge_error *err) {
     struct http_exchange *x = api_pending_take(data);
@@ -115,14 +106,14 @@ static void on_modules(void *data, enum edge_code code, const struct runtime_mod
         return;
     }
     if (code != EDGE_OK) {
-        reply_failure(x, err);
+        api_error_blameless(x, LIST_FAILED, err);
         return;
     }
     buf_init(&out, ANSWER_MAX);
     if (encode_list(list, cnt, &out, &encode_err) == EDGE_OK) {
         http_reply_json(x, 200, &out);
     } else {
-        reply_failure(x, &encode_err);
+        api_error_blameless(x, LIST_FAILED, &encode_err);
     }
     buf_clear(&out);
 }
@@ -136,7 +127,7 @@ void mgmt_modules_list(struct http_exchange *x) {
     }
     if (runtime_list_modules(api_of(x)->runtime, on_modules, pending, &op, &err) != EDGE_OK) {
         (void)api_pending_take(pending);
-        reply_failure(x, &err);
+        api_error_blameless(x, LIST_FAILED, &err);
         return;
     }
     http_exchange_set_op(x, op);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the machine and the modules use it: what the worker reads of the host, then what the Engine
- * says of each module.
+ * How the machine and the modules use it: what the worker reads of the host, then how full the
+ * disks are, then what the Engine says of each module.
  */
 #include "api/api.h"
 #include "api/api_error.h"
@@ -21,6 +21,7 @@ struct ask {
     struct api *api;
     struct api_pending *pending;
     struct host_usage usage;
+    struct host_disk_list disks;
     enum edge_code code;
     struct edge_error err;
 };
@@ -34,34 +35,31 @@ static struct http_exchange *ask_end(struct ask *a) {
 }
 
 static void fail(struct ask *a, const struct edge_error *err) {
-    struct edge_error own = *err;
+    const struct edge_error own = *err; /* which may be a's */
     struct http_exchange *x = ask_end(a);
-    if (x == NULL) {
-        return;
+    if (x != NULL) {
+        api_error_blameless(x, FAILED, &own);
     }
-    if (api_error_status(own.code) < 500) { /* the request has nothing that could be wrong */
-        own.code = EDGE_REMOTE;
-    }
-    api_error_mgmt(x, FAILED, &own);
 }
 
 static void add_u64(struct json_writer *w, const char *name, uint64_t value) {
     json_add_i64(w, name, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
-static enum edge_code encode(const struct host_usage *u, uint64_t process_uptime_s,
-                             struct slice stats, struct buf *out, struct edge_error *err) {
+static enum edge_code encode(const struct ask *a, struct slice stats, struct buf *out,
+                             struct edge_error *err) {
+    const struct host_usage *u = &a->usage;
     struct json_writer w;
     json_begin(&w, out);
     json_object_open(&w, NULL);
     add_u64(&w, "host_uptime", u->uptime_s);
-    add_u64(&w, "process_uptime", process_uptime_s);
+    add_u64(&w, "process_uptime", (clock_mono_ms() - a->api->host->started_ms) / 1000);
     json_add_i64(&w, "used_cpu", u->cpu.used_percent);
     add_u64(&w, "used_ram", u->used_ram);
     add_u64(&w, "total_ram", u->total_ram);
     json_array_open(&w, "disks");
-    for (size_t i = 0; i < u->disk_cnt; i++) {
-        const struct host_disk *disk = &u->disks[i];
+    for (size_t i = 0; i < a->disks.cnt; i++) {
+        const struct host_disk *disk = &a->disks.items[i];
         json_object_open(&w, NULL);
         json_add_cstr(&w, "name", disk->name);
         add_u64(&w, "available_space", disk->available_space);
@@ -84,8 +82,7 @@ static void on_stats(void *data, enum edge_code code, const struct buf *stats,
 
     buf_init(&out, ANSWER_MAX);
     if (code == EDGE_OK && api_pending_is_live(a->pending)) {
-        uint64_t uptime_s = (clock_mono_ms() - a->api->host->started_ms) / 1000;
-        code = encode(&a->usage, uptime_s, buf_slice(stats), &out, &own_err);
+        code = encode(a, buf_slice(stats), &out, &own_err);
         err = &own_err;
     }
     if (code != EDGE_OK) {
@@ -104,9 +101,26 @@ static void run(void *data) {
     a->code = host_usage_read("", &a->usage, &a->err);
 }
 
-static void on_usage(void *data, enum edge_code code) {
+/* While the disks are asked nothing can be cancelled, and it is short. */
+static void on_disks(void *data, const struct host_disk_list *list) {
     struct ask *a = data;
     struct op op;
+
+    struct http_exchange *x = http_exchange_from(a->pending->server, a->pending->exchange);
+    if (x == NULL) {
+        fail(a, &a->err);
+        return;
+    }
+    a->disks = *list;
+    if (stats_gather(a->api->loop, a->api->runtime, on_stats, a, &op, &a->err) != EDGE_OK) {
+        fail(a, &a->err);
+        return;
+    }
+    http_exchange_set_op(x, op);
+}
+
+static void on_usage(void *data, enum edge_code code) {
+    struct ask *a = data;
 
     if (code != EDGE_OK) {
         a->code = edge_set(&a->err, code, "the worker did not get to it");
@@ -117,11 +131,9 @@ static void on_usage(void *data, enum edge_code code) {
         return;
     }
     a->api->cpu = a->usage.cpu;
-    if (stats_gather(a->api->loop, a->api->runtime, on_stats, a, &op, &a->err) != EDGE_OK) {
+    if (host_disks_ask(a->api->disks, on_disks, a, &a->err) != EDGE_OK) {
         fail(a, &a->err);
-        return;
     }
-    http_exchange_set_op(x, op);
 }
 
 void mgmt_system_resources(struct http_exchange *x) {

@@ -14,6 +14,7 @@
 
 #define STATUS_FAILED "Could not report the status"
 #define STORE_WAIT_MS 2000
+#define AGENT_LEN     400
 
 struct status_job {
     struct api_pending *pending;
@@ -43,7 +44,12 @@ static void reply_status(struct http_exchange *x, const struct report_store *sto
     struct edge_error err;
     struct buf out;
     char clock_text[WALL_TEXT_LEN];
+    char agent_text[AGENT_LEN] = "";
+    const char *agent = NULL;
 
+    if (api->describe_agent != NULL) {
+        agent = api->describe_agent(api->describe_agent_data, agent_text, sizeof(agent_text));
+    }
     wall_describe(api->wall, clock_text, sizeof(clock_text));
     fill_certs(pki, certs);
     const struct report report = {
@@ -54,6 +60,8 @@ static void reply_status(struct http_exchange *x, const struct report_store *sto
         .key_store_state = hsm_state_name(st->key_store),
         .clock_state = wall_state_name(wall_get_state(api->wall)),
         .clock_text = clock_text,
+        .agent_state = agent,
+        .agent_text = agent_text[0] != '\0' ? agent_text : NULL,
         .certs = certs,
         .cert_cnt = pki->cnt,
         .cert_note = pki->note,

@@ -26,7 +26,7 @@ bool module_change_name(struct http_exchange *x, const char *what, char ret[RUNT
     char operation[OPERATION_MAX];
     struct edge_error err;
 
-    if (runtime_is_name(name) && slice_to_array(name, ret, RUNTIME_NAME_MAX + 1)) {
+    if (runtime_is_module_name(name) && slice_to_array(name, ret, RUNTIME_NAME_MAX + 1)) {
         return true;
     }
     (void)snprintf(operation, sizeof(operation), "Could not %s module", what);

@@ -154,7 +154,7 @@ static enum edge_code keep_targets(struct gather *g, const struct runtime_contai
         return edge_set(err, EDGE_NOMEM, "out of memory for statistics");
     }
     for (size_t i = 0; i < cnt; i++) {
-        if (list[i].owned) {
+        if (list[i].owned && runtime_is_module_name(slice_str(list[i].name))) {
             struct target *t = &g->targets[g->cnt++];
             memcpy(t->id, list[i].id, sizeof(t->id));
             memcpy(t->name, list[i].name, sizeof(t->name));

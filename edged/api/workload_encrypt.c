@@ -127,14 +127,15 @@ static void crypt_now(struct http_exchange *x, const struct direction *dir,
 
 /* --- The request --- */
 
-static enum edge_code decode(const struct cJSON *root, const struct direction *dir,
-                             struct crypt_request *req, struct edge_error *err) {
-    struct slice iv;
-    enum edge_code code = json_get_str(root, dir->from, &req->text, err);
-    if (code == EDGE_OK) {
-        code = json_get_str(root, "initializationVector", &iv, err);
-    }
-    return code == EDGE_OK ? b64_decode(iv, &req->iv, err) : code;
+/* *ret_root: what the text points into, if not into the body. */
+static enum edge_code decode(struct slice body, const struct direction *dir,
+                             struct crypt_request *req, struct cJSON **ret_root,
+                             struct edge_error *err) {
+    struct json_view views[] = {{.name = dir->from}, {.name = "initializationVector"}};
+    enum edge_code code =
+        json_parse_views(body, API_NODES_MAX, views, EDGE_ARRAY_LEN(views), ret_root, err);
+    req->text = views[0].value;
+    return code == EDGE_OK ? b64_decode(views[1].value, &req->iv, err) : code;
 }
 
 static void open_first(struct http_exchange *x, const struct direction *dir);
@@ -146,10 +147,7 @@ static void serve(struct http_exchange *x, const struct direction *dir) {
     struct slice body = http_exchange_body(x);
 
     buf_init_sensitive(&req.iv, body.len + 1);
-    enum edge_code code = json_parse_within(body, API_NODES_MAX, &root, &err);
-    if (code == EDGE_OK) {
-        code = decode(root, dir, &req, &err);
-    }
+    enum edge_code code = decode(body, dir, &req, &root, &err);
     const struct module_crypt_id id = {http_exchange_param(x, 0), http_exchange_param(x, 1)};
     if (code != EDGE_OK) {
         api_error_malformed(x, &err);

@@ -6,7 +6,7 @@ edge_unit_test(test_authz_peers LIBS edge_runtime SOURCES ${api}/authz_peers.c)
 edge_unit_test(test_authz_proc LIBS edge_runtime SOURCES ${api}/authz_proc.c ${api}/cgroup.c)
 edge_unit_test(test_authz_host LIBS edge_runtime
                SOURCES ${api}/authz_host.c ${api}/authz_proc.c ${api}/cgroup.c)
-foreach(name test_authz test_authz_operator)
+foreach(name test_authz test_authz_layouts test_authz_operator)
   edge_unit_test(${name} LIBS edge_runtime
                  SOURCES authz_world.c
                          ${api}/authz.c ${api}/authz_engine.c ${api}/authz_host.c ${api}/authz_memory.c

@@ -52,6 +52,19 @@ static void test_manager_is_told_everything(void **unused) {
     assert_string_equal(fake_exchange_text(), "Could not list identities\n\tcaused by: DETAIL");
 }
 
+static void test_blameless_requests(void **unused) {
+    (void)unused;
+    for (int code = EDGE_OK + 1; code < EDGE_CODE_CNT_; code++) {
+        struct edge_error err;
+        int status = api_error_status((enum edge_code)code);
+        (void)edge_set(&err, (enum edge_code)code, "DETAIL");
+        api_error_blameless(fake_exchange(NULL), "Could not list modules", &err);
+        assert_int_equal(fake_exchange_status(), status >= 500 ? status : 500);
+        assert_string_equal(fake_exchange_text(), "Could not list modules\n\tcaused by: DETAIL");
+        fake_exchange_end();
+    }
+}
+
 static void test_throttled_hub_is_passed_on(void **unused) {
     (void)unused;
     struct hub_answer a = {.kind = HUB_THROTTLED, .retry_after_ms = 9000};
@@ -113,6 +126,7 @@ int main(void) {
         cmocka_unit_test(test_every_code_has_a_sane_status),
         cmocka_unit_test(test_module_learns_no_details),
         cmocka_unit_test(test_manager_is_told_everything),
+        cmocka_unit_test(test_blameless_requests),
         cmocka_unit_test(test_throttled_hub_is_passed_on),
         cmocka_unit_test(test_key_store_speaks_of_itself),
         cmocka_unit_test(test_certificates),

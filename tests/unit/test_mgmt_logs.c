@@ -6,9 +6,8 @@
 #include "api/api.h"
 
 #include "fake_exchange.h"
+#include "modules_world.h"
 #include "support/alloc_fail.h"
-#include "support/fake_loop.h"
-#include "support/fake_runtime.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,36 +17,21 @@
 
 #include <string.h>
 
-/* Not asked by this route; the real one would bring the real loop with it. */
-const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
-    (void)p;
-    return NULL;
-}
-
-static struct fake_runtime *fake;
-static struct api api;
+static struct modules_world *const w = &modules_world;
 
 static int setup(void **state) {
-    (void)state;
-    fake_loop_init();
-    fake = fake_runtime_new(fake_loop());
-    memset(&api, 0, sizeof(api));
-    api.loop = fake_loop();
-    api.runtime = fake_runtime_get(fake);
-    fake_runtime_add(fake, "1", "m", true);
-    return 0;
+    int rc = modules_world_setup(state);
+    fake_runtime_add(w->fake, "1", "m", true);
+    return rc;
 }
 
 static int teardown(void **state) {
-    (void)state;
     fake_exchange_end();
-    fake_runtime_free(fake);
-    fake_loop_clear();
-    return 0;
+    return modules_world_teardown(state);
 }
 
 static void ask(const char *name, const char *target) {
-    struct http_exchange *x = fake_exchange(&api);
+    struct http_exchange *x = fake_exchange(&w->api);
     fake_exchange_set_params(name, NULL);
     fake_exchange_set_target(target);
     mgmt_modules_logs(x);
@@ -59,12 +43,12 @@ static void test_stream(void **state) {
     assert_true(fake_exchange_has_op());
     assert_false(fake_exchange_detached());
     assert_false(fake_exchange_is_streaming());
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
     assert_true(fake_exchange_is_streaming());
     assert_int_equal(fake_exchange_status(), 200);
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("one ")));
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("two")));
-    fake_runtime_logs_end(fake, EDGE_OK);
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT("one ")));
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT("two")));
+    fake_runtime_logs_end(w->fake, EDGE_OK);
     assert_false(fake_exchange_is_streaming());
     assert_false(fake_exchange_broke_off());
     assert_string_equal(fake_exchange_text(), "one two");
@@ -74,30 +58,30 @@ static void test_defaults(void **state) {
     const struct runtime_logs_options *o;
     (void)state;
     ask("m", "/modules/m/logs");
-    o = fake_runtime_last_logs(fake);
+    o = fake_runtime_last_logs(w->fake);
     assert_true(!o->follow && !o->timestamps && o->tail == NULL && o->since == 0 && !o->has_until);
-    fake_runtime_run(fake);
-    fake_runtime_logs_end(fake, EDGE_OK);
+    fake_runtime_run(w->fake);
+    fake_runtime_logs_end(w->fake, EDGE_OK);
 }
 
 static void test_query(void **state) {
     const struct runtime_logs_options *o;
     (void)state;
     ask("m", "/modules/m/logs?follow=true&timestamps=true&tail=007&since=1h+30m&until=-5&since=x");
-    o = fake_runtime_last_logs(fake);
+    o = fake_runtime_last_logs(w->fake);
     assert_true(o->follow && o->timestamps && o->has_until);
     assert_string_equal(o->tail, "7");
     assert_int_equal(o->since, FAKE_LOOP_WALL_S - 5400);
     assert_int_equal(o->until, -5);
-    fake_runtime_run(fake);
-    fake_runtime_logs_end(fake, EDGE_OK);
+    fake_runtime_run(w->fake);
+    fake_runtime_logs_end(w->fake, EDGE_OK);
     fake_exchange_end();
     ask("m", "/modules/m/logs?tail=all&follow=false&timestamps=false&since=-1&until=0");
-    o = fake_runtime_last_logs(fake);
+    o = fake_runtime_last_logs(w->fake);
     assert_true(!o->follow && !o->timestamps && o->tail == NULL && o->since == 0);
     assert_true(o->has_until && o->until == 0);
-    fake_runtime_run(fake);
-    fake_runtime_logs_end(fake, EDGE_OK);
+    fake_runtime_run(w->fake);
+    fake_runtime_logs_end(w->fake, EDGE_OK);
 }
 
 static void test_bad_query(void **state) {
@@ -120,7 +104,7 @@ static void test_bad_query(void **state) {
         assert_string_equal(fake_exchange_text(), rows[i].text);
         fake_exchange_end();
     }
-    assert_int_equal(fake_runtime_open(fake), 0);
+    assert_int_equal(fake_runtime_open(w->fake), 0);
     ask("m/../n", "/");
     assert_int_equal(fake_exchange_status(), 404);
 }
@@ -129,25 +113,25 @@ static void test_bad_query(void **state) {
 static void test_slow_client(void **state) {
     (void)state;
     ask("m", "/");
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
     fake_exchange_set_slow(true);
-    assert_false(fake_runtime_logs_feed(fake, SLICE_LIT("much")));
-    assert_int_equal(fake_runtime_logs_resumed(fake), 0);
+    assert_false(fake_runtime_logs_feed(w->fake, SLICE_LIT("much")));
+    assert_int_equal(fake_runtime_logs_resumed(w->fake), 0);
     fake_exchange_drain();
-    assert_int_equal(fake_runtime_logs_resumed(fake), 1);
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT(" more")));
-    fake_runtime_logs_end(fake, EDGE_OK);
+    assert_int_equal(fake_runtime_logs_resumed(w->fake), 1);
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT(" more")));
+    fake_runtime_logs_end(w->fake, EDGE_OK);
     assert_string_equal(fake_exchange_text(), "much more");
 }
 
 static void test_client_leaves_stream(void **state) {
     (void)state;
     ask("m", "/?follow=true");
-    fake_runtime_run(fake);
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("one")));
+    fake_runtime_run(w->fake);
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT("one")));
     fake_exchange_leave();
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("late")));
-    fake_runtime_logs_end(fake, EDGE_CANCELED);
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT("late")));
+    fake_runtime_logs_end(w->fake, EDGE_CANCELED);
     assert_string_equal(fake_exchange_text(), "one");
 }
 
@@ -155,11 +139,11 @@ static void test_client_leaves_before(void **state) {
     (void)state;
     ask("m", "/");
     fake_exchange_leave();
-    fake_runtime_run(fake); /* the engine's answer crossed with it */
-    fake_runtime_logs_end(fake, EDGE_CANCELED);
+    fake_runtime_run(w->fake); /* the engine's answer crossed with it */
+    fake_runtime_logs_end(w->fake, EDGE_CANCELED);
     ask("nobody", "/");
     fake_exchange_leave();
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
 }
 
 static void test_failures(void **state) {
@@ -170,15 +154,15 @@ static void test_failures(void **state) {
                 {EDGE_TIMEOUT, 503},   {EDGE_PARSE, 500}, {EDGE_RANGE, 500}};
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        fake_runtime_fail(fake, rows[i].code);
+        fake_runtime_fail(w->fake, rows[i].code);
         ask("m", "/");
-        fake_runtime_run(fake);
+        fake_runtime_run(w->fake);
         assert_int_equal(fake_exchange_status(), rows[i].status);
         assert_string_equal(fake_exchange_text(),
                             "Could not get logs for module\n\tcaused by: failed by the test");
         fake_exchange_end();
     }
-    fake_runtime_refuse(fake, EDGE_BUSY);
+    fake_runtime_refuse(w->fake, EDGE_BUSY);
     ask("m", "/");
     assert_int_equal(fake_exchange_status(), 503);
 }
@@ -186,9 +170,9 @@ static void test_failures(void **state) {
 static void test_stream_breaks_off(void **state) {
     (void)state;
     ask("m", "/");
-    fake_runtime_run(fake);
-    assert_true(fake_runtime_logs_feed(fake, SLICE_LIT("half")));
-    fake_runtime_logs_end(fake, EDGE_NET);
+    fake_runtime_run(w->fake);
+    assert_true(fake_runtime_logs_feed(w->fake, SLICE_LIT("half")));
+    fake_runtime_logs_end(w->fake, EDGE_NET);
     assert_false(fake_exchange_is_streaming());
     assert_true(fake_exchange_broke_off());
     assert_string_equal(fake_exchange_text(), "half");
@@ -219,7 +203,7 @@ static void test_memory_is_short(void **state) {
     static const struct runtime_ops ops = {.logs = refuse};
     static struct runtime runtime = {&ops};
     (void)state;
-    api.runtime = &runtime;
+    w->api.runtime = &runtime;
     assert_true(alloc_fail_torture(one_round, NULL) >= 2);
 }
 

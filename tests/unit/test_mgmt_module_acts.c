@@ -5,8 +5,7 @@
 #include "api/api.h"
 
 #include "fake_exchange.h"
-#include "support/fake_loop.h"
-#include "support/fake_runtime.h"
+#include "modules_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,39 +16,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Not asked by these routes; the real one would bring the real loop with it. */
-const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
-    (void)p;
-    return NULL;
-}
-
-static struct fake_runtime *fake;
-static struct api api;
-
-static int setup(void **state) {
-    (void)state;
-    fake_loop_init();
-    fake = fake_runtime_new(fake_loop());
-    memset(&api, 0, sizeof(api));
-    api.runtime = fake_runtime_get(fake);
-    assert_int_equal(module_ops_new(fake_loop(), api.runtime, &api.module_ops, NULL), EDGE_OK);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    module_ops_free(api.module_ops);
-    fake_runtime_free(fake);
-    fake_loop_clear();
-    return 0;
-}
+static struct modules_world *const w = &modules_world;
 
 static void ask(http_handler_fn *handler, const char *name) {
-    struct http_exchange *x = fake_exchange(&api);
+    struct http_exchange *x = fake_exchange(&w->api);
     fake_exchange_set_params(name, NULL);
-    fake_runtime_journal_clear(fake);
+    fake_runtime_journal_clear(w->fake);
     handler(x);
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
 }
 
 static const struct {
@@ -66,15 +40,17 @@ static void test_done(void **state) {
     char want[64];
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(acts); i++) {
-        fake_runtime_add(fake, "1", "m", true);
+        fake_runtime_add(w->fake, "1", "m", true);
         ask(acts[i].handler, "m");
         assert_int_equal(fake_exchange_status(), 204);
         assert_string_equal(fake_exchange_text(), "");
         fake_exchange_end();
-        (void)snprintf(want, sizeof(want), "%s m", acts[i].what);
-        assert_string_equal(fake_runtime_journal(fake), want);
-        if (acts[i].handler != mgmt_modules_delete) {
-            fake_runtime_remove(fake, "1");
+        bool removes = acts[i].handler == mgmt_modules_delete;
+        (void)snprintf(want, sizeof(want), "%s%s m",
+                       removes ? "remove m" RUNTIME_NEXT_SUFFIX "!; " : "", acts[i].what);
+        assert_string_equal(fake_runtime_journal(w->fake), want);
+        if (!removes) {
+            fake_runtime_remove(w->fake, "1");
         }
     }
 }
@@ -84,7 +60,7 @@ static void test_not_there(void **state) {
     static const char *const names[] = {"nobody", "foreign", "../m", "$m"};
     char want[64];
     (void)state;
-    fake_runtime_add(fake, "1", "foreign", false);
+    fake_runtime_add(w->fake, "1", "foreign", false);
     for (size_t i = 0; i < EDGE_ARRAY_LEN(acts); i++) {
         for (size_t j = 0; j < EDGE_ARRAY_LEN(names); j++) {
             ask(acts[i].handler, names[j]);
@@ -96,9 +72,8 @@ static void test_not_there(void **state) {
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void) {
-    const struct CMUnitTest tests[] = {T(test_done), T(test_not_there)};
+    const struct CMUnitTest tests[] = {MODULES_WORLD_TEST(test_done),
+                                       MODULES_WORLD_TEST(test_not_there)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

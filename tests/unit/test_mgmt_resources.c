@@ -7,9 +7,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "fake_exchange.h"
+#include "modules_world.h"
 #include "support/alloc_fail.h"
-#include "support/fake_loop.h"
-#include "support/fake_runtime.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,41 +18,29 @@
 
 #include <string.h>
 
-/* Not asked by this route; the real one would bring the real loop with it. */
-const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
-    (void)p;
-    return NULL;
-}
-
-static struct fake_runtime *fake;
+static struct modules_world *const w = &modules_world;
 static struct host_facts host;
-static struct api api;
 
 static int setup(void **state) {
-    (void)state;
-    fake_loop_init();
-    fake = fake_runtime_new(fake_loop());
+    int rc = modules_world_setup(state);
     host = (struct host_facts){.started_ms = 0};
-    api = (struct api){.loop = fake_loop(),
-                       .worker = fake_worker(),
-                       .runtime = fake_runtime_get(fake),
-                       .host = &host};
-    return 0;
+    w->api.worker = fake_worker();
+    w->api.host = &host;
+    assert_int_equal(host_disks_new(fake_loop(), fake_worker(), "", &w->api.disks, NULL), EDGE_OK);
+    return rc;
 }
 
 static int teardown(void **state) {
-    (void)state;
     fake_exchange_end();
-    assert_int_equal(api.resources_cnt, 0);
-    fake_runtime_free(fake);
-    fake_loop_clear();
-    return 0;
+    assert_int_equal(w->api.resources_cnt, 0);
+    host_disks_free(w->api.disks);
+    return modules_world_teardown(state);
 }
 
 static void settle(void) {
     do {
         fake_loop_run();
-    } while (fake_runtime_step(fake));
+    } while (fake_runtime_step(w->fake));
 }
 
 static int64_t number(const struct cJSON *root, const char *name) {
@@ -78,11 +65,11 @@ static void test_all_members(void **state) {
     struct cJSON *root = NULL;
     struct slice stats;
     (void)state;
-    fake_runtime_add(fake, "1", "one", true);
-    fake_runtime_add(fake, "2", "two", true);
+    fake_runtime_add(w->fake, "1", "one", true);
+    fake_runtime_add(w->fake, "2", "two", true);
     host.started_ms = clock_mono_ms();
     fake_loop_advance(7900);
-    mgmt_system_resources(fake_exchange(&api));
+    mgmt_system_resources(fake_exchange(&w->api));
     assert_true(fake_exchange_has_op());
     settle();
     assert_int_equal(fake_exchange_status(), 200);
@@ -94,14 +81,14 @@ static void test_all_members(void **state) {
     check_disks(root);
     assert_int_equal(json_get_str(root, "docker_stats", &stats, NULL), EDGE_OK);
     assert_true(slice_eq_str(stats, "[{\"read\":\"now\"},{\"read\":\"now\"}]"));
-    assert_true(api.cpu.total > 0);
+    assert_true(w->api.cpu.total > 0);
     json_free(root);
 }
 
 static void test_engine_away(void **state) {
     (void)state;
-    fake_runtime_fail(fake, EDGE_NET);
-    mgmt_system_resources(fake_exchange(&api));
+    fake_runtime_fail(w->fake, EDGE_NET);
+    mgmt_system_resources(fake_exchange(&w->api));
     settle();
     assert_int_equal(fake_exchange_status(), 503);
     assert_non_null(strstr(fake_exchange_text(), "Could not query system resources"));
@@ -110,61 +97,90 @@ static void test_engine_away(void **state) {
 /* The request has nothing that could be wrong. */
 static void test_engine_refuses(void **state) {
     (void)state;
-    fake_runtime_fail(fake, EDGE_NOT_FOUND);
-    mgmt_system_resources(fake_exchange(&api));
+    fake_runtime_fail(w->fake, EDGE_NOT_FOUND);
+    mgmt_system_resources(fake_exchange(&w->api));
     settle();
     assert_int_equal(fake_exchange_status(), 500);
 }
 
 static void test_cannot_ask(void **state) {
     (void)state;
-    fake_runtime_refuse(fake, EDGE_BUSY);
-    mgmt_system_resources(fake_exchange(&api));
+    fake_runtime_refuse(w->fake, EDGE_BUSY);
+    mgmt_system_resources(fake_exchange(&w->api));
     settle();
     assert_int_equal(fake_exchange_status(), 503);
     fake_exchange_end();
     fake_worker_fail(EDGE_BUSY);
-    mgmt_system_resources(fake_exchange(&api));
+    mgmt_system_resources(fake_exchange(&w->api));
     fake_worker_fail(EDGE_OK);
     assert_int_equal(fake_exchange_status(), 503);
 }
 
 static void test_client_leaves(void **state) {
     (void)state;
-    mgmt_system_resources(fake_exchange(&api));
+    mgmt_system_resources(fake_exchange(&w->api));
     fake_exchange_leave(); /* while the worker has it */
     settle();
-    assert_int_equal(fake_runtime_open(fake), 0);
+    assert_int_equal(fake_runtime_open(w->fake), 0);
     fake_exchange_end();
-    mgmt_system_resources(fake_exchange(&api));
+    mgmt_system_resources(fake_exchange(&w->api));
     fake_loop_run();
-    assert_int_equal(fake_runtime_open(fake), 1);
+    assert_int_equal(fake_runtime_open(w->fake), 1);
     fake_exchange_leave();
     settle();
 }
 
+/* A disk that hangs keeps nobody waiting for long. */
+static void test_disk_hangs(void **state) {
+    (void)state;
+    mgmt_system_resources(fake_exchange(&w->api));
+    assert_true(fake_loop_step()); /* the numbers of the machine, */
+    assert_true(fake_loop_step()); /* and their way back */
+    fake_worker_hold(true);
+    fake_loop_advance(HOST_DISKS_WAIT_MS);
+    settle();
+    assert_int_equal(fake_exchange_status(), 200);
+    assert_non_null(strstr(fake_exchange_text(), "\"disks\":[]"));
+    fake_exchange_end();
+    fake_worker_hold(false);
+    fake_loop_run();
+    mgmt_system_resources(fake_exchange(&w->api));
+    assert_true(fake_loop_step());
+    assert_true(fake_loop_step());
+    fake_worker_hold(true);
+    fake_exchange_leave();
+    fake_loop_advance(HOST_DISKS_WAIT_MS);
+    fake_worker_hold(false);
+    settle();
+    host_disks_stop(w->api.disks);
+    fake_exchange_end();
+    mgmt_system_resources(fake_exchange(&w->api));
+    settle();
+    assert_int_equal(fake_exchange_status(), 503);
+}
+
 static void test_too_many(void **state) {
     (void)state;
-    api.resources_cnt = 4;
-    mgmt_system_resources(fake_exchange(&api));
+    w->api.resources_cnt = 4;
+    mgmt_system_resources(fake_exchange(&w->api));
     assert_int_equal(fake_exchange_status(), 503);
     assert_int_equal(fake_exchange_retry_after(), 5);
-    api.resources_cnt = 0;
+    w->api.resources_cnt = 0;
 }
 
 static enum edge_code one_round(void *data) {
     (void)data;
-    mgmt_system_resources(fake_exchange(&api));
+    mgmt_system_resources(fake_exchange(&w->api));
     settle();
     enum edge_code code = fake_exchange_status() == 200 ? EDGE_OK : EDGE_NOMEM;
     fake_exchange_end();
-    assert_int_equal(api.resources_cnt, 0);
+    assert_int_equal(w->api.resources_cnt, 0);
     return code;
 }
 
 static void test_memory(void **state) {
     (void)state;
-    fake_runtime_add(fake, "1", "one", true);
+    fake_runtime_add(w->fake, "1", "one", true);
     assert_true(alloc_fail_torture(one_round, NULL) >= 4);
 }
 
@@ -173,7 +189,7 @@ static void test_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(test_all_members),   T(test_engine_away), T(test_engine_refuses), T(test_cannot_ask),
-        T(test_client_leaves), T(test_too_many),    T(test_memory),
+        T(test_client_leaves), T(test_disk_hangs),  T(test_too_many),       T(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

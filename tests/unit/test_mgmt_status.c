@@ -92,6 +92,27 @@ static void test_report(void **state) {
     fake_exchange_end();
 }
 
+static const char *describe(void *data, char *out, size_t out_size) {
+    (void)snprintf(out, out_size, "%s", (const char *)data);
+    return "missing";
+}
+
+static void test_edge_agent(void **state) {
+    (void)state;
+    ask();
+    assert_shows("\"edgeAgent\":{\"state\":null,\"text\":null}");
+    fake_exchange_end();
+    api.describe_agent = describe;
+    api.describe_agent_data = (char *)"no image";
+    ask();
+    assert_shows("\"edgeAgent\":{\"state\":\"missing\",\"text\":\"no image\"}");
+    fake_exchange_end();
+    api.describe_agent_data = (char *)"";
+    ask();
+    assert_shows("\"edgeAgent\":{\"state\":\"missing\",\"text\":null}");
+    fake_exchange_end();
+}
+
 static void test_certificates(void **state) {
     (void)state;
     struct pki_status *st = fake_pki_status();
@@ -165,9 +186,9 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_report),        T(test_certificates),
-        T(test_sealed_store),  T(test_worker_has_no_time),
-        T(test_client_leaves), T(test_out_of_memory),
+        T(test_report),        T(test_edge_agent),         T(test_certificates),
+        T(test_sealed_store),  T(test_worker_has_no_time), T(test_client_leaves),
+        T(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,8 @@
 
 #include "api/api.h"
 #include "fake_exchange.h"
+#include "modules_world.h"
 #include "support/alloc_fail.h"
-#include "support/fake_loop.h"
-#include "support/fake_runtime.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,37 +17,11 @@
 
 #include <string.h>
 
-/* Not asked by these routes; the real one would bring the real loop with it. */
-const struct provisioning_status *provisioning_get_status(const struct provisioning *p) {
-    (void)p;
-    return NULL;
-}
-
-static struct fake_runtime *fake;
-static struct api api;
-
-static int setup(void **state) {
-    (void)state;
-    fake_loop_init();
-    fake = fake_runtime_new(fake_loop());
-    memset(&api, 0, sizeof(api));
-    api.loop = fake_loop();
-    api.runtime = fake_runtime_get(fake);
-    assert_int_equal(module_ops_new(fake_loop(), api.runtime, &api.module_ops, NULL), EDGE_OK);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    module_ops_free(api.module_ops);
-    fake_runtime_free(fake);
-    fake_loop_clear();
-    return 0;
-}
+static struct modules_world *const w = &modules_world;
 
 static void run(int status, const char *json) {
     const struct module_order order = {.change = MODULE_START, .name = "m"};
-    struct http_exchange *x = fake_exchange(&api);
+    struct http_exchange *x = fake_exchange(&w->api);
     struct buf body;
     buf_init(&body, 64);
     if (json != NULL) {
@@ -60,16 +33,16 @@ static void run(int status, const char *json) {
 
 static void test_answers(void **state) {
     (void)state;
-    fake_runtime_add(fake, "1", "m", true);
+    fake_runtime_add(w->fake, "1", "m", true);
     run(204, NULL);
     assert_true(fake_exchange_detached());
     assert_int_equal(fake_exchange_answers(), 0);
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
     assert_int_equal(fake_exchange_status(), 204);
     assert_string_equal(fake_exchange_text(), "");
     fake_exchange_end();
     run(201, "{\"a\":1}");
-    fake_runtime_run(fake);
+    fake_runtime_run(w->fake);
     assert_int_equal(fake_exchange_status(), 201);
     assert_string_equal(fake_exchange_text(), "{\"a\":1}");
     fake_exchange_end();
@@ -87,15 +60,15 @@ static void test_failures(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        fake_runtime_fail(fake, rows[i].code);
+        fake_runtime_fail(w->fake, rows[i].code);
         run(201, "{}");
-        fake_runtime_run(fake);
+        fake_runtime_run(w->fake);
         assert_int_equal(fake_exchange_status(), rows[i].status);
         assert_string_equal(fake_exchange_text(),
                             "Could not start module m\n\tcaused by: failed by the test");
         fake_exchange_end();
     }
-    fake_runtime_refuse(fake, EDGE_BUSY);
+    fake_runtime_refuse(w->fake, EDGE_BUSY);
     run(204, NULL);
     assert_int_equal(fake_exchange_status(), 503);
     fake_exchange_end();
@@ -104,27 +77,28 @@ static void test_failures(void **state) {
 /* The work goes on. */
 static void test_caller_leaves(void **state) {
     (void)state;
-    fake_runtime_add(fake, "1", "m", true);
+    fake_runtime_add(w->fake, "1", "m", true);
     run(204, NULL);
     fake_exchange_leave();
-    fake_runtime_run(fake);
-    assert_string_equal(fake_runtime_journal(fake), "start m");
-    fake_runtime_remove(fake, "1");
+    fake_runtime_run(w->fake);
+    assert_string_equal(fake_runtime_journal(w->fake), "start m");
+    fake_runtime_remove(w->fake, "1");
     run(204, NULL);
     fake_exchange_leave();
-    fake_runtime_run(fake);
-    assert_string_equal(fake_runtime_journal(fake), "start m; start m!");
+    fake_runtime_run(w->fake);
+    assert_string_equal(fake_runtime_journal(w->fake), "start m; start m!");
 }
 
 static void test_names(void **state) {
-    static const char *const odd[] = {"",    ".",    "..", "a/b", "$edgeAgent", "%24edgeAgent",
-                                      "a?b", "a\nb", "_a"};
-    char longest[RUNTIME_NAME_MAX + 2];
+    static const char next_name[] = "m" RUNTIME_NEXT_SUFFIX;
+    static const char *const odd[] = {"",    ".",    "..", "a/b",    "$edgeAgent", "%24edgeAgent",
+                                      "a?b", "a\nb", "_a", next_name};
+    char longest[RUNTIME_MODULE_MAX + 2];
     char name[RUNTIME_NAME_MAX + 1];
     (void)state;
     memset(longest, 'a', sizeof(longest));
     for (size_t i = 0; i < EDGE_ARRAY_LEN(odd) + 1; i++) {
-        struct http_exchange *x = fake_exchange(&api);
+        struct http_exchange *x = fake_exchange(&w->api);
         longest[sizeof(longest) - 1] = '\0';
         fake_exchange_set_params(i < EDGE_ARRAY_LEN(odd) ? odd[i] : longest, NULL);
         assert_false(module_change_name(x, "stop", name));
@@ -133,8 +107,8 @@ static void test_names(void **state) {
                                                   "can have the name in the path");
         fake_exchange_end();
     }
-    longest[RUNTIME_NAME_MAX] = '\0';
-    struct http_exchange *x = fake_exchange(&api);
+    longest[RUNTIME_MODULE_MAX] = '\0';
+    struct http_exchange *x = fake_exchange(&w->api);
     fake_exchange_set_params(longest, NULL);
     assert_true(module_change_name(x, "stop", name));
     assert_string_equal(name, longest);
@@ -150,16 +124,15 @@ static enum edge_code one_round(void *data) {
 
 static void test_memory_is_short(void **state) {
     (void)state;
-    fake_runtime_refuse(fake, EDGE_BUSY);
+    fake_runtime_refuse(w->fake, EDGE_BUSY);
     assert_true(alloc_fail_torture(one_round, NULL) >= 3);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(test_answers), T(test_failures),        T(test_caller_leaves),
-        T(test_names),   T(test_memory_is_short),
+        MODULES_WORLD_TEST(test_answers),         MODULES_WORLD_TEST(test_failures),
+        MODULES_WORLD_TEST(test_caller_leaves),   MODULES_WORLD_TEST(test_names),
+        MODULES_WORLD_TEST(test_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

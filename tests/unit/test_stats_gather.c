@@ -89,6 +89,7 @@ static void test_side_by_side(void **state) {
     (void)state;
     add(2);
     fake_runtime_add(fake, "x", "stranger", false);
+    fake_runtime_add(fake, "y", "a" RUNTIME_NEXT_SUFFIX, true);
     (void)start();
     assert_true(fake_runtime_step(fake));
     assert_int_equal(fake_runtime_open(fake), 2);
