@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OPEN_FILES_WANTED 4096
+#define OPEN_FILES_WANTED 65536 /* 1024 modules that all use up their share */
 
 /* Each connection takes up to three descriptors. Those of all modules together must not be able to
  * keep the daemon from its TPM, its files and the cloud. */
