@@ -2,8 +2,6 @@
 /*
  * Wiring. Start order: loop, worker and key store, clock, certificates, cloud clients, identity,
  * runtime, sockets, provisioning. The sockets answer before the TPM or the cloud has been reached.
- * Stop order is the reverse, as a chain of callbacks: each step begins when the one before has
- * nothing in flight any more.
  */
 #include "daemon.h"
 
@@ -11,6 +9,7 @@
 #include "base/log.h"
 #include "daemon_parts.h"
 #include "footprint.h"
+#include "kept_socket.h"
 #include "loop/notify.h"
 #include "runtime/docker.h"
 
@@ -18,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DRAIN_MS         10000
 #define PROXY_TEXT_MAX   320
 #define SETTLED_MS       15000 /* from the start to when start-up is over */
 #define MGMT_SOCKET_MODE 0660
@@ -29,8 +27,6 @@ static void on_settled(void *data) {
     (void)data;
     footprint_trim();
 }
-
-/* --- Start --- */
 
 static enum edge_code make_paths(struct daemon *d, struct edge_error *err) {
     int a = snprintf(d->state_dir, sizeof(d->state_dir), "%s/edged", d->cfg->homedir);
@@ -116,7 +112,8 @@ static enum edge_code open_cloud(struct daemon *d, struct edge_error *err) {
 }
 
 static enum edge_code open_identity(struct daemon *d, struct edge_error *err) {
-    const struct reconcile_events events = {.on_done = daemon_on_reconciled, .data = d};
+    const struct reconcile_events events = {
+        .on_done = daemon_on_reconciled, .on_failed = daemon_on_reconcile_failed, .data = d};
     enum edge_code code = module_keys_new(d->loop, d->worker, d->hsm, d->cfg->derived_key_ttl_s,
                                           &d->module_keys, err);
     if (code == EDGE_OK) {
@@ -143,11 +140,52 @@ static enum edge_code open_runtime(struct daemon *d, struct edge_error *err) {
         authz_narrow_control(d->authz);
     }
     if (code == EDGE_OK) {
-        const struct moved_deps deps = {
-            .loop = d->loop, .worker = d->worker, .runtime = d->runtime, .state_dir = d->state_dir};
+        const struct moved_deps deps = {.loop = d->loop,
+                                        .worker = d->worker,
+                                        .runtime = d->runtime,
+                                        .module_ops = d->module_ops,
+                                        .state_dir = d->state_dir,
+                                        .on_settled = daemon_on_moved,
+                                        .data = d};
         code = moved_new(&deps, &d->moved, err);
     }
     return code;
+}
+
+static enum edge_code open_agent(struct daemon *d, struct edge_error *err) {
+    const struct agent_deps deps = {.loop = d->loop,
+                                    .worker = d->worker,
+                                    .runtime = d->runtime,
+                                    .module_ops = d->module_ops,
+                                    .config = d->cfg,
+                                    .state_dir = d->state_dir,
+                                    .hub = &agent_hub_ops,
+                                    .hub_data = &d->agent_hub,
+                                    .on_fatal = daemon_on_agent_fatal,
+                                    .data = d};
+    d->agent_hub.ids = &d->identities;
+    enum edge_code code =
+        stop_modules_new(d->loop, d->runtime, d->module_ops, &d->stop_modules, err);
+    return code == EDGE_OK ? agent_new(&deps, &d->agent, err) : code;
+}
+
+static enum edge_code open_image_gc(struct daemon *d, struct edge_error *err) {
+    const struct config_image_gc *c = &d->cfg->image_gc;
+    const struct image_gc_deps deps = {.loop = d->loop,
+                                       .worker = d->worker,
+                                       .runtime = d->runtime,
+                                       .wall = d->cloud.wall,
+                                       .state_dir = d->state_dir,
+                                       .bootstrap_image = d->cfg->agent.image,
+                                       .enabled = c->enabled,
+                                       .age_s = c->age_days * 86400,
+                                       .interval_s = c->interval_hours * 3600};
+    return image_gc_new(&deps, &d->image_gc, err);
+}
+
+static enum edge_code open_disks(struct daemon *d, struct edge_error *err) {
+    enum edge_code code = worker_new(d->loop, "disks", &d->disk_worker, err);
+    return code != EDGE_OK ? code : host_disks_new(d->loop, d->disk_worker, "", &d->disks, err);
 }
 
 static enum edge_code open_provisioning(struct daemon *d, struct edge_error *err) {
@@ -160,15 +198,42 @@ static enum edge_code open_provisioning(struct daemon *d, struct edge_error *err
 static enum edge_code open_service(struct daemon *d, struct http_service *service,
                                    struct http_server **ret, const struct config_uri *uri,
                                    const struct http_listen_options *opt, const char *key,
-                                   struct edge_error *err) {
+                                   struct listen_made *ret_made, struct edge_error *err) {
     service->authorize = authz_authorize;
     service->group = authz_group;
     service->data = d->authz;
     service->context = &d->api;
     enum edge_code code = http_server_new(d->loop, service, ret, err);
     if (code == EDGE_OK) {
-        code = listen_open(*ret, &d->fds, uri, opt, key, err);
+        code = listen_open(*ret, &d->fds, uri, opt, key, ret_made, err);
     }
+    return code;
+}
+
+static enum edge_code open_module_sockets(struct daemon *d, const struct listen_made *work,
+                                          const struct listen_made *mgmt, struct edge_error *err) {
+    const struct module_sockets_deps deps = {.loop = d->loop,
+                                             .runtime = d->runtime,
+                                             .module_ops = d->module_ops,
+                                             .server = d->work,
+                                             .homedir = d->cfg->homedir,
+                                             .fds = &d->fds};
+    enum edge_code code = module_sockets_new(&deps, &d->module_sockets, err);
+    if (code == EDGE_OK) {
+        const struct module_ops_hooks hooks = {.before_create = daemon_before_create,
+                                               .after_remove = daemon_after_remove,
+                                               .on_image = daemon_on_image,
+                                               .data = d};
+        module_ops_set_hooks(d->module_ops, &hooks);
+    }
+    if (code == EDGE_OK && work->path[0] != '\0') {
+        module_sockets_made(d->module_sockets, work->path, work->wall_s);
+    }
+    if (code == EDGE_OK && mgmt->path[0] != '\0') {
+        module_sockets_made(d->module_sockets, mgmt->path, mgmt->wall_s);
+    }
+    kept_socket_drop_rest(&d->fds);
+    notify_fds_clear(&d->fds);
     return code;
 }
 
@@ -191,21 +256,24 @@ static enum edge_code open_services(struct daemon *d, struct edge_error *err) {
                           .config = d->cfg,
                           .store_changed = daemon_on_store_changed,
                           .store_changed_data = d,
-                          .host = &d->host};
+                          .describe_agent = daemon_describe_agent,
+                          .describe_agent_data = d,
+                          .host = &d->host,
+                          .disks = d->disks};
     d->work_service = (struct http_service){
         .name = "work", .routes = api_workload_routes, .route_cnt = api_workload_route_cnt};
     d->mgmt_service = (struct http_service){
         .name = "mgmt", .routes = api_mgmt_routes, .route_cnt = api_mgmt_route_cnt};
+    struct listen_made work_made = {0};
+    struct listen_made mgmt_made = {0};
     enum edge_code code = open_service(d, &d->work_service, &d->work, &d->cfg->listen_workload,
-                                       &work, "listen.workload_uri", err);
+                                       &work, "listen.workload_uri", &work_made, err);
     if (code == EDGE_OK) {
         code = open_service(d, &d->mgmt_service, &d->mgmt, &d->cfg->listen_management, &mgmt,
-                            "listen.management_uri", err);
+                            "listen.management_uri", &mgmt_made, err);
     }
-    return code;
+    return code == EDGE_OK ? open_module_sockets(d, &work_made, &mgmt_made, err) : code;
 }
-
-static void on_signal(void *data, int signum);
 
 /* In the order in which the worker gets to it: the identity first, it is what modules need most. */
 static enum edge_code start_parts(struct daemon *d, struct edge_error *err) {
@@ -230,28 +298,35 @@ static enum edge_code start_parts(struct daemon *d, struct edge_error *err) {
     return code;
 }
 
+/* Before anything listens: whoever sees a socket may already send one. */
+static enum edge_code take_signals(struct daemon *d, struct edge_error *err) {
+    static const int signals[] = {SIGTERM, SIGINT, SIGPWR};
+    enum edge_code code = EDGE_OK;
+    for (size_t i = 0; code == EDGE_OK && i < EDGE_ARRAY_LEN(signals); i++) {
+        code = loop_on_signal(d->loop, signals[i], daemon_on_signal, d, err);
+    }
+    return code;
+}
+
 static enum edge_code build(struct daemon *d, struct edge_error *err) {
     enum edge_code code = make_paths(d, err);
     if (code == EDGE_OK) {
         code = lock_state(d, err);
     }
     if (code == EDGE_OK) {
-        code = notify_listen_fds(d->fds.items, LISTEN_FDS_MAX, &d->fds.cnt, err);
+        code = notify_listen_fds(&d->fds, err);
     }
     if (code == EDGE_OK) {
         code = loop_new(&d->loop, err);
     }
+    if (code == EDGE_OK) {
+        code = take_signals(d, err);
+    }
     static enum edge_code (*const steps[])(struct daemon *, struct edge_error *) = {
-        open_hsm,      open_wall,    open_pki,          open_cloud,
-        open_identity, open_runtime, open_provisioning, open_services};
+        open_hsm,   open_wall,     open_pki,   open_cloud,        open_identity, open_runtime,
+        open_agent, open_image_gc, open_disks, open_provisioning, open_services};
     for (size_t i = 0; code == EDGE_OK && i < EDGE_ARRAY_LEN(steps); i++) {
         code = steps[i](d, err);
-    }
-    if (code == EDGE_OK) {
-        code = loop_on_signal(d->loop, SIGTERM, on_signal, d, err);
-    }
-    if (code == EDGE_OK) {
-        code = loop_on_signal(d->loop, SIGINT, on_signal, d, err);
     }
     if (code == EDGE_OK) {
         code = loop_timer_new(d->loop, on_settled, d, &d->settled, err);
@@ -264,161 +339,7 @@ static enum edge_code build(struct daemon *d, struct edge_error *err) {
     return code == EDGE_OK ? start_parts(d, err) : code;
 }
 
-/* --- Stop: each step is started by the callback of the one before --- */
-
-static void close_hsm(void *data) {
-    struct daemon *d = data;
-    hsm_close(d->hsm); /* on the worker thread, the only one that may */
-    d->hsm = NULL;
-}
-
-static void stop_loop(void *data) {
-    struct daemon *d = data;
-    loop_stop(d->loop);
-}
-
-static void stop_worker(void *data) {
-    struct daemon *d = data;
-    if (d->worker != NULL) {
-        worker_stop(d->worker, close_hsm, stop_loop, d);
-    } else {
-        stop_loop(d);
-    }
-}
-
-static void stop_wall(void *data) {
-    struct daemon *d = data;
-    if (d->cloud.wall != NULL) {
-        wall_stop(d->cloud.wall, stop_worker, d);
-    } else {
-        stop_worker(d);
-    }
-}
-
-static void stop_pki(void *data) {
-    struct daemon *d = data;
-    if (d->pki != NULL) {
-        pki_stop(d->pki, stop_wall, d);
-    } else {
-        stop_wall(d);
-    }
-}
-
-static void stop_http(void *data) {
-    struct daemon *d = data;
-    if (d->http != NULL) {
-        http_client_close(d->http, stop_pki, d);
-    } else {
-        stop_pki(d);
-    }
-}
-
-static void stop_runtime(void *data) {
-    struct daemon *d = data;
-    if (d->runtime != NULL) {
-        runtime_close(d->runtime, stop_http, d);
-    } else {
-        stop_http(d);
-    }
-}
-
-static void stop_module_ops(void *data) {
-    struct daemon *d = data;
-    if (d->module_ops != NULL) {
-        module_ops_close(d->module_ops, stop_runtime, d);
-    } else {
-        stop_runtime(d);
-    }
-}
-
-static void stop_moved(void *data) {
-    struct daemon *d = data;
-    if (d->moved != NULL) {
-        moved_stop(d->moved, stop_module_ops, d);
-    } else {
-        stop_module_ops(d);
-    }
-}
-
-static void stop_reconcile(void *data) {
-    struct daemon *d = data;
-    if (d->reconcile != NULL) {
-        reconcile_stop(d->reconcile, stop_moved, d);
-    } else {
-        stop_moved(d);
-    }
-}
-
-static void stop_provisioning(void *data) {
-    struct daemon *d = data;
-    if (d->provisioning != NULL) {
-        provisioning_stop(d->provisioning, stop_reconcile, d);
-    } else {
-        stop_reconcile(d);
-    }
-}
-
-static void on_drained(void *data) {
-    struct daemon *d = data;
-    if (--d->draining == 0) {
-        stop_provisioning(d);
-    }
-}
-
-static void stop(struct daemon *d) {
-    d->stopping = true;
-    loop_timer_free(d->settled);
-    custody_stop(d->custody);
-    key_store_refresh_stop(d->refresh);
-    notify_watchdog_stop();
-    d->draining = 1;
-    if (d->mgmt != NULL) {
-        d->draining++;
-        http_server_drain(d->mgmt, DRAIN_MS, on_drained, d);
-    }
-    if (d->work != NULL) {
-        d->draining++;
-        http_server_drain(d->work, DRAIN_MS, on_drained, d);
-    }
-    on_drained(d);
-}
-
-static void on_signal(void *data, int signum) {
-    struct daemon *d = data;
-    if (d->stopping) {
-        return;
-    }
-    log_info("Stopping on signal %d", signum);
-    notify_send("STOPPING=1");
-    stop(d);
-}
-
-static void release(struct daemon *d) {
-    http_server_free(d->mgmt);
-    http_server_free(d->work);
-    provisioning_free(d->provisioning);
-    reconcile_free(d->reconcile);
-    moved_free(d->moved);
-    authz_free(d->authz);
-    module_ops_free(d->module_ops);
-    runtime_free(d->runtime);
-    custody_free(d->custody);
-    module_crypt_free(d->crypt);
-    module_keys_free(d->module_keys);
-    hub_free(d->hub);
-    device_cert_free(d->cert);
-    pki_free(d->pki);
-    wall_free(d->cloud.wall);
-    http_client_free(d->http);
-    worker_free(d->worker);
-    hsm_close(d->hsm);
-    edge_cleanup_fd(&d->lock_fd);
-    if (d->loop != NULL) {
-        loop_free(d->loop);
-    }
-}
-
-enum edge_code daemon_run(struct edge_config *cfg, struct edge_error *err) {
+enum edge_code daemon_run(struct edge_config *cfg, int *ret_status, struct edge_error *err) {
     struct daemon *d = calloc(1, sizeof(*d));
     if (d == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory");
@@ -432,12 +353,14 @@ enum edge_code daemon_run(struct edge_config *cfg, struct edge_error *err) {
     if (code == EDGE_OK) {
         notify_send("READY=1");
     } else if (d->loop != NULL) {
-        stop(d);
+        d->ending = true;
+        daemon_stop(d);
     }
     if (d->loop != NULL) {
         loop_run(d->loop);
     }
-    release(d);
+    daemon_release(d);
+    *ret_status = d->exit_status;
     free(d);
     if (code == EDGE_OK) {
         log_info("Stopped");

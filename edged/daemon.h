@@ -9,9 +9,11 @@
 #include "base/error.h"
 #include "config/config.h"
 
-/* Runs until SIGTERM or SIGINT. Returns OK after an orderly stop. cfg is borrowed; a key in
- * it is wiped once the key store has it. Errors: CONFIG,
- * IO, DENIED, NOMEM while starting; later faults are states, not ends. */
-enum edge_code daemon_run(struct edge_config *cfg, struct edge_error *err) EDGE_NODISCARD;
+/* Runs until SIGTERM, SIGINT or SIGPWR, or until edgeAgent cannot be kept running as often as
+ * watchdog.max_retries says. Returns OK after an orderly stop, *ret_status is then the exit code.
+ * cfg is borrowed; a key in it is wiped once the key store has it. Errors: CONFIG, IO, DENIED,
+ * NOMEM while starting; later faults are states, not ends. */
+enum edge_code daemon_run(struct edge_config *cfg, int *ret_status,
+                          struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -23,11 +23,28 @@ static void use_identity(struct daemon *d, bool need_proof) {
     }
 }
 
+/* No container is made for an identity before those of the former one are gone. */
+static void tell_agent(struct daemon *d) {
+    const struct provisioning_result *r = &d->identity;
+    if (d->identity_serial != 0 && d->moved_serial == d->identity_serial &&
+        moved_is_settled_for(d->moved, r->hub, r->device_id)) {
+        agent_set_identity(d->agent, r->hub, r->device_id);
+    } else if (!moved_is_settled_for(d->moved, r->hub, r->device_id)) {
+        agent_set_identity(d->agent, "", "");
+    }
+}
+
+void daemon_on_moved(void *data) {
+    tell_agent(data);
+}
+
 /* What the hub has confirmed decides for whom the containers on this machine are. */
 static void tell_moved(struct daemon *d, const struct provisioning_result *r) {
-    if (d->moved_serial != d->identity_serial && !d->stopping) {
+    /* The end of modules is not to be a sudden one; the next start removes them. */
+    if (d->moved_serial != d->identity_serial && !d->ending) {
         d->moved_serial = d->identity_serial;
         moved_set_identity(d->moved, r->hub, r->device_id, true);
+        tell_agent(d);
     }
 }
 
@@ -45,6 +62,7 @@ void daemon_on_identity(void *data, const struct provisioning_result *r, uint64_
     }
     module_keys_set_legacy(d->module_keys, provisioning_legacy_root(d->provisioning));
     use_identity(d, !r->proven);
+    tell_agent(d);
     custody_poke(d->custody);
 }
 
@@ -83,6 +101,7 @@ void daemon_on_reconciled(void *data, unsigned cnt) {
     module_keys_leave_legacy(d->module_keys, NULL);
     provisioning_legacy_done(d->provisioning);
     custody_modules_are_ours(d->custody);
+    agent_on_hub_back(d->agent);
     if (cnt > 0) {
         /* The root may have changed while we ran: keys derived before are not the hub's any more.
          */
@@ -91,10 +110,33 @@ void daemon_on_reconciled(void *data, unsigned cnt) {
     }
 }
 
+void daemon_on_reconcile_failed(void *data, const struct hub_answer *answer) {
+    struct daemon *d = data;
+    const struct agent_hub_answer read = agent_hub_read(answer);
+    if (answer->kind != HUB_LOCAL) {
+        agent_on_hub_failure(d->agent, &read);
+    }
+}
+
+void daemon_on_agent_fatal(void *data, enum agent_exit code) {
+    struct daemon *d = data;
+    if (!d->ending) {
+        d->ending = true;
+        d->exit_status = (int)code;
+        notify_send("STOPPING=1");
+        daemon_stop(d);
+    }
+}
+
 /* Its own pause may be long by now, and modules wait for the key that they encrypt with. */
 void daemon_on_store_changed(void *data) {
     struct daemon *d = data;
     custody_poke(d->custody);
+}
+
+const char *daemon_describe_agent(void *data, char *out, size_t out_size) {
+    const struct daemon *d = data;
+    return agent_describe(d->agent, out, out_size);
 }
 
 /* What waits for a token goes on at once; its own pause may be long by now. */
@@ -115,13 +157,33 @@ void daemon_on_engine_event(void *data, enum runtime_event event, const char *id
     if (d->authz != NULL) {
         authz_on_event(d->authz, event, id);
     }
+    if (event == RUNTIME_EVENT_CONNECTED && d->module_ops != NULL) {
+        module_ops_settle(d->module_ops);
+    }
+    if (d->module_sockets != NULL) {
+        module_sockets_on_engine_event(d->module_sockets, event);
+    }
+    if (d->agent != NULL) {
+        agent_on_engine_event(d->agent, event, id);
+    }
 }
 
-/* A signal that interrupts the wait makes libuv forget how long it had waited, so the turn in which
- * we are told to stop looks long and says nothing. */
+enum edge_code daemon_before_create(void *data, const char *name, struct edge_error *err) {
+    struct daemon *d = data;
+    return module_sockets_ensure(d->module_sockets, name, err);
+}
+
+void daemon_on_image(void *data, enum module_image what, const char *image) {
+    struct daemon *d = data;
+    image_gc_on_image(d->image_gc, what, image);
+}
+
+void daemon_after_remove(void *data, const char *name) {
+    struct daemon *d = data;
+    module_sockets_drop(d->module_sockets, name);
+}
+
 void daemon_on_lag(void *data, uint64_t lag_ms) {
-    const struct daemon *d = data;
-    if (!d->stopping) {
-        log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
-    }
+    (void)data;
+    log_warn("The event loop was held up for %llu ms", (unsigned long long)lag_ms);
 }

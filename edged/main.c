@@ -35,7 +35,10 @@ static void usage(FILE *out) {
         "  -h, --help               show this help\n"
         "  -V, --version            show the version\n"
         "\n"
-        "Exit codes: 0 stopped or configuration fine, 1 failure, 153 unusable configuration.\n"
+        "Exit codes: 0 stopped or configuration fine, 1 failure, 153 unusable configuration; with\n"
+        "watchdog.max_retries: 150 the hub does not know edgeAgent or the device, 151 the hub "
+        "cannot\n"
+        "be reached, 152 it refuses the device.\n"
         "IOTEDGE_LOG sets the log level: error, warn, info, debug, off.\n",
         out);
 }
@@ -117,6 +120,7 @@ static int check_config(const char *file, const struct edge_config *cfg,
 static int run(const struct options *opt, struct edge_config *cfg) {
     struct edge_error err;
     bool locked = false;
+    int status = EXIT_SUCCESS;
     footprint_limit();
     enum edge_code code = privilege_harden(opt->allow_root, &err);
     if (code == EDGE_OK) {
@@ -128,13 +132,13 @@ static int run(const struct options *opt, struct edge_config *cfg) {
                      "the memory for keys cannot be locked against swapping: raise LimitMEMLOCK");
     }
     if (code == EDGE_OK) {
-        code = daemon_run(cfg, &err);
+        code = daemon_run(cfg, &status, &err);
     }
     if (code != EDGE_OK) {
         log_error("The daemon could not start up or go on: %s", edge_error_text(&err));
         return code == EDGE_CONFIG ? EXIT_UNUSABLE_CONFIG : EXIT_FAILURE;
     }
-    return EXIT_SUCCESS;
+    return status;
 }
 
 int main(int argc, char **argv) {

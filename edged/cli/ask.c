@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -50,7 +51,18 @@ enum edge_code ask_refusal(int status, struct slice body, struct edge_error *err
         (int)(message.len < EDGE_ERROR_TEXT_MAX ? message.len : EDGE_ERROR_TEXT_MAX), message.ptr);
 }
 
-static enum edge_code probe(const char *path, struct edge_error *err) {
+/* The service manager may keep the socket of a daemon that has ended. Whoever listened on it last
+ * is known; a socket that systemd itself opened brings the daemon up. */
+static bool is_kept_for_nobody(const struct edge_config *cfg, int fd) {
+    struct ucred cred = {0};
+    socklen_t len = sizeof(cred);
+    return cfg->listen_management.scheme == CONFIG_SCHEME_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0 &&
+           kill(cred.pid, 0) != 0 && errno == ESRCH;
+}
+
+static enum edge_code probe(const struct edge_config *cfg, const char *path,
+                            struct edge_error *err) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (!slice_to_array(slice_str(path), addr.sun_path, sizeof(addr.sun_path))) {
         return edge_set(err, EDGE_INVALID, "connect.management_uri is too long for a socket: '%s'",
@@ -61,7 +73,10 @@ static enum edge_code probe(const char *path, struct edge_error *err) {
         return edge_set_errno(err, errno, "cannot make a socket");
     }
     if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0) {
-        return EDGE_OK;
+        return is_kept_for_nobody(cfg, fd)
+                   ? edge_set(err, EDGE_NOT_FOUND,
+                              "the daemon does not run: '%s' only waits for its next start", path)
+                   : EDGE_OK;
     }
     if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) {
         return edge_set(err, EDGE_NOT_FOUND, "the daemon does not run: nobody listens at '%s'",
@@ -125,7 +140,7 @@ enum edge_code ask_daemon(const struct edge_config *cfg, const struct ask_reques
                         "connect.management_uri is '%s': only unix:// can be connected to",
                         uri->text);
     }
-    enum edge_code code = probe(uri->path, err);
+    enum edge_code code = probe(cfg, uri->path, err);
     if (code == EDGE_OK) {
         code = loop_new(&q.loop, err);
     }

@@ -125,6 +125,14 @@ static void say_state(struct text *t, const char *title, const struct cJSON *obj
     say(t, "\n");
 }
 
+/* Only a daemon knows. */
+static void say_agent(struct text *t, const struct cJSON *obj) {
+    const struct shown state = member(obj, "state");
+    if (state.text[0] != '\0') {
+        say_state(t, "edgeAgent:     ", obj, "");
+    }
+}
+
 static bool is_text(const struct shown *s, const char *text) {
     return slice_eq_str(slice_str(s->text), text);
 }
@@ -225,6 +233,7 @@ enum edge_code status_text(struct slice json, struct buf *out, struct edge_error
               : backend.text[0] == 't' ? "TPM, "
                                        : "files, ");
     say_state(&t, "Clock:         ", object(root, "clock"), "");
+    say_agent(&t, object(root, "edgeAgent"));
     say_certificates(&t, root);
     say_sealed_store(&t, root);
     say_advice(&t, root);

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,7 @@ static enum edge_code look_at_key(const struct device_cert *dc, struct stat *ret
         *ret = (struct stat){.st_size = 0};
         return EDGE_OK;
     }
+    assert(dc->key_path != NULL);
     return look_at(dc->key_path, ret, err);
 }
 

@@ -155,6 +155,7 @@ enum edge_code report_encode(const struct report *r, struct buf *out, struct edg
     json_add_cstr_or_null(&w, "text", r->key_store_text);
     json_object_close(&w);
     add_state(&w, "clock", r->clock_state, r->clock_text);
+    add_state(&w, "edgeAgent", r->agent_state, r->agent_text);
     add_certs(&w, r);
     report_store_add(&w, "sealedStore", r->store);
     json_add_bool(&w, "resealNeeded", is_reseal_needed(r));

@@ -37,6 +37,8 @@ struct report {
     const char *key_store_text;
     const char *clock_state; /* wall_state_name */
     const char *clock_text;
+    const char *agent_state; /* of edgeAgent; "running" or something else */
+    const char *agent_text;
     const struct report_cert *certs; /* NULL: not known */
     size_t cert_cnt;
     const char *cert_note;            /* why none can be made, or why a newer file is not used */

@@ -13,7 +13,6 @@
 
 #include <stdbool.h>
 
-#define TAKEOVER_ROOT_LEN 32
 #define TAKEOVER_CERT_MAX ((size_t)256 * 1024) /* bytes of the certificate file */
 
 /* Whether release 1.1 has ever run here: a digest of its settings, its master key or its backup of

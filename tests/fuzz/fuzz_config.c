@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as config.yaml: a result or findings, never both missing, and all of it printable. */
+#include "base/json.h"
 #include "config/config.h"
 
 #include <stdint.h>
@@ -44,15 +45,27 @@ static void check_provisioning(const struct config_provisioning *p) {
     }
 }
 
+static void check_agent(const struct config_agent *agent) {
+    struct cJSON *env = NULL;
+    struct cJSON *options = NULL;
+    require(agent->image != NULL && agent->image[0] != '\0');
+    require(json_parse(buf_slice(&agent->env), &env, NULL) == EDGE_OK && json_is_object(env));
+    require(json_parse(buf_slice(&agent->create_options), &options, NULL) == EDGE_OK);
+    require(json_is_object(options));
+    json_free(env);
+    json_free(options);
+}
+
 static void check_result(const struct edge_config *cfg) {
     check_provisioning(&cfg->provisioning);
+    check_agent(&cfg->agent);
     require(cfg->hostname != NULL && strlen(cfg->hostname) <= 64);
     require(cfg->homedir != NULL && cfg->homedir[0] == '/');
     require(cfg->connect_management.scheme == CONFIG_SCHEME_UNIX);
     require(cfg->connect_workload.path != NULL && cfg->engine.path != NULL);
     require(cfg->listen_workload.path != NULL || cfg->listen_workload.name != NULL ||
             cfg->listen_workload.fd_index >= 0);
-    require(cfg->tpm_tcti != NULL && cfg->network != NULL);
+    require(cfg->tpm_tcti != NULL && cfg->network.name != NULL);
     require(cfg->derived_key_ttl_s <= CONFIG_DERIVED_KEY_TTL_MAX);
 }
 

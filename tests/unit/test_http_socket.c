@@ -134,6 +134,50 @@ static void test_unlink_only_our_own(void **state) {
     (void)close(second);
 }
 
+int __real_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len);
+
+/* What a module that has the folder mounted does as soon as a socket is there. */
+static const char *planted_over; /* NULL: nothing */
+
+int __wrap_bind(int fd, const struct sockaddr *addr, socklen_t len) {
+    int rc = __real_bind(fd, addr, len);
+    if (planted_over != NULL) {
+        assert_int_equal(unlink(planted_over), 0);
+        assert_int_equal(symlink("victim", planted_over), 0);
+    }
+    return rc;
+}
+
+static void test_a_planted_link_is_not_followed(void **state) {
+    char path[256];
+    tmpdir_write(*state, "victim", "x", 1, 0600);
+    (void)snprintf(path, sizeof(path), "%s", tmpdir_join(*state, "s"));
+    planted_over = path;
+    assert_int_equal(bind_at(state, "s", 0666), -1);
+    planted_over = NULL;
+    assert_int_equal(err.code, EDGE_CONFLICT);
+    assert_int_equal(mode_of(state, "victim"), S_IFREG | 0600);
+    assert_true(exists(state, "s"));
+}
+
+static void test_restore(void **state) {
+    const char *path;
+    int fd = bind_at(state, "s", 0666);
+    struct http_socket_file mine = file;
+    (void)close(bind_at(state, "t", 0600));
+    path = tmpdir_join(*state, "s");
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(http_socket_restore(path, &file, 0666, &err), EDGE_CONFLICT);
+    assert_int_equal(mode_of(state, "s"), S_IFSOCK);
+    path = tmpdir_join(*state, "s");
+    assert_int_equal(http_socket_restore(path, &mine, 0666, &err), EDGE_OK);
+    assert_int_equal(mode_of(state, "s"), S_IFSOCK | 0666);
+    path = tmpdir_join(*state, "none");
+    assert_int_equal(http_socket_restore(path, &mine, 0666, &err), EDGE_NOT_FOUND);
+    (void)close(fd);
+}
+
 static void test_check(void **state) {
     int fd = bind_at(state, "s", 0600);
     assert_int_equal(http_socket_check(fd, &err), EDGE_INVALID);
@@ -158,6 +202,8 @@ int main(void) {
         TEST(test_other_files_are_left_alone),
         TEST(test_path_length),
         TEST(test_unlink_only_our_own),
+        TEST(test_a_planted_link_is_not_followed),
+        TEST(test_restore),
         TEST(test_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,9 @@ static void test_one_line_whatever_is_in_it(void **state) {
     (void)state;
     log_info("a\nb\tc\rd\x1b[0m\x7f\xC3\xA4");
     assert_string_equal(last_line, HEAD "[INFO] - a b c d [0m \xC3\xA4");
+    log_info("a\xC2\x9B"
+             "31m\xC2\xA0\xC2"); /* U+009B begins an order to a terminal as well */
+    assert_string_equal(last_line, HEAD "[INFO] - a  31m\xC2\xA0\xC2");
 }
 
 static void test_long_text(void **state) {

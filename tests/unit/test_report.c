@@ -36,7 +36,9 @@ static int setup(void **state) {
                              .status = &st,
                              .key_store_state = "ready",
                              .clock_state = "synced",
-                             .clock_text = "kept by a time service"};
+                             .clock_text = "kept by a time service",
+                             .agent_state = "missing",
+                             .agent_text = "no image"};
     buf_init(&out, REPORT_MAX);
     return 0;
 }
@@ -67,6 +69,7 @@ static void test_nothing_yet(void **state) {
     assert_shows("\"lastError\":null");
     assert_shows("\"keyStore\":{\"backend\":\"tpm\",\"state\":\"ready\",\"text\":null}");
     assert_shows("\"clock\":{\"state\":\"synced\",\"text\":\"kept by a time service\"}");
+    assert_shows("\"edgeAgent\":{\"state\":\"missing\",\"text\":\"no image\"}");
     assert_shows("\"certificates\":null,\"certificatesNote\":null,\"sealedStore\":null");
     assert_shows("\"keyInConfig\":null");
 }

@@ -22,6 +22,7 @@ static const char full[] =
     "\"lastError\":{\"time\":\"2025-12-31T00:00:00Z\",\"message\":\"no \\u001b[2Jroute\"},"
     "\"keyStore\":{\"backend\":\"tpm\",\"state\":\"ready\",\"text\":null},"
     "\"clock\":{\"state\":\"synced\",\"text\":\"kept\"},"
+    "\"edgeAgent\":{\"state\":\"stopped\",\"text\":\"trying again in 5 s\"},"
     "\"certificates\":[{\"name\":\"owner CA\",\"source\":\"quickstart\",\"subject\":\"CN=x\","
     "\"notBefore\":null,\"notAfter\":\"2036-01-01T00:00:00Z\",\"daysLeft\":3652,"
     "\"renewAt\":null},{\"name\":\"device CA\",\"source\":\"quickstart\",\"subject\":\"CN=y\","
@@ -61,7 +62,7 @@ static void test_full(void **state) {
     assert_shows("Last contact:  success 2025-12-01T00:00:00Z\n");
     assert_shows("2025-12-31T00:00:00Z: no  [2Jroute\n"); /* no control characters */
     assert_shows("Key store:     TPM, ready\n");
-    assert_shows("Clock:         synced (kept)\n");
+    assert_shows("Clock:         synced (kept)\nedgeAgent:     stopped (trying again in 5 s)\n");
     assert_shows(
         "Certificates:  owner CA (quickstart), 3652 days left, until 2036-01-01T00:00:00Z\n"
         "               device CA (quickstart), expired at 2025-12-31T00:00:00Z; renewal "
@@ -81,6 +82,7 @@ static void test_little(void **state) {
     assert_shows("no identity yet");
     assert_shows("Last error:    none");
     assert_shows("Clock:         unknown\n");
+    assert_null(strstr(buf_cstr(&out), "edgeAgent"));
 }
 
 static void test_certificates_and_store(void **state) {
