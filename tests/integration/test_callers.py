@@ -242,7 +242,7 @@ def test_engine_goes_away(
     process.wait_until(says("200"), "the module signs")
     pid = container.pid
     engine.kill()
-    daemon.wait_log("container engine events lost")
+    daemon.wait_log("The container engine is away")
     assert Path(f"/proc/{pid}").exists(), "the container was to survive its engine"
     out.unlink()
     process.wait_until(says("200"), "the module signs without an engine")

@@ -11,6 +11,7 @@ import pytest
 
 from support.daemon import IOTEDGE, Daemon
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("status", "reprovision", "tpm info", "tpm import-key", "tpm sas-token", "tpm remove-key",
             "tpm import-ca", "tpm reseal", "tpm accept-change")
 
@@ -45,8 +46,7 @@ def test_man_page_has_every_option(command: str) -> None:
 
 
 def test_documents_use_commands_that_exist() -> None:
-    root = Path(__file__).resolve().parents[2]
-    said = "".join((root / name).read_text() for name in ("README.md", "config/README.md", "config/config.yaml"))
+    said = "".join((ROOT / name).read_text() for name in ("README.md", "config/README.md", "config/config.yaml"))
     found = re.findall(r"\biotedge ((?:tpm )?[a-z]+(?:-[a-z]+)*)((?: --[a-z-]+)*)", said)
     commands = [(words, options) for words, options in found if words.startswith("tpm ") or words in COMMANDS]
     assert len(commands) > 10
@@ -54,6 +54,13 @@ def test_documents_use_commands_that_exist() -> None:
         assert words in COMMANDS, words
         shown = run(*words.split(), "--help").stdout
         assert all(option in shown for option in options.split()), (words, options)
+
+
+@pytest.mark.parametrize("unit", sorted((ROOT / "packaging/systemd").iterdir()), ids=lambda path: path.name)
+def test_units_have_comments_on_lines_of_their_own(unit: Path) -> None:
+    """systemd takes what stands behind a value for a part of it."""
+    for line in unit.read_text().splitlines():
+        assert line.startswith(("#", "[")) or " #" not in line, line
 
 
 def test_missing_configuration() -> None:

@@ -9,6 +9,7 @@ import stat
 import subprocess
 
 from support.daemon import EDGED, IOTEDGE, Daemon
+from support.process import wait_until
 
 SIGN_BODY = {"keyId": "primary", "algo": "HMACSHA256", "data": "aGVsbG8="}
 
@@ -35,7 +36,8 @@ def test_state_is_private(daemon: Daemon) -> None:
     daemon.start()
     daemon.wait_assigned()
     daemon.stop()
-    files = [path for path in daemon.home.rglob("*")]
+    sockets = daemon.home / "mnt"  # of modules, for whatever user they run as
+    files = [path for path in daemon.home.rglob("*") if sockets not in (path, path.parent)]
     assert files
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
@@ -54,8 +56,8 @@ def test_trust_bundle_is_for_everybody(daemon: Daemon) -> None:
 def test_trust_bundle_without_any_file_is_our_own_root(daemon: Daemon) -> None:
     del daemon.config["certificates"]
     daemon.start()
+    wait_until(lambda: daemon.ask("GET", "/trust-bundle").status != 503, "it has read how late it was last")
     reply = daemon.ask("GET", "/trust-bundle")
-    assert reply.status == 200
     assert reply.json()["certificate"].count("-----BEGIN CERTIFICATE-----") == 1
 
 

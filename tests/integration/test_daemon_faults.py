@@ -241,7 +241,8 @@ class Backup:
         self.places = ((self.tpm, device.swtpm.state), (self.home, device.daemon.home),
                        (self.cloud, device.emulator.state))
         device.daemon.stop()
-        self._between(lambda: [shutil.copytree(place, copy) for copy, place in self.places])
+        sockets = shutil.ignore_patterns("*.sock")
+        self._between(lambda: [shutil.copytree(place, copy, ignore=sockets) for copy, place in self.places])
 
     def _between(self, act: Callable[[], object]) -> None:
         """While neither TPM nor cloud writes."""
@@ -438,7 +439,7 @@ def test_full_disk_keeps_the_identity(saved: Device) -> None:
     home.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", str(home)], check=True)
     try:
-        shutil.copytree(copy, home, dirs_exist_ok=True)
+        shutil.copytree(copy, home, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
         with (home / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError):
             while True:
                 filler.write(bytes(4096))

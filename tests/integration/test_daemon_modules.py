@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from support import process
-from support.daemon import Daemon, Reply, call
+from support.daemon import STUCK_DISK, Daemon, Reply, call, preloaded
 from support.engine import IMAGE, OURS, Container, Engine
 from support.mock import MockEngine, Process
 
@@ -90,6 +90,22 @@ def test_labels_are_unmodified(on_engine: Daemon, engine: Engine) -> None:
             "runtimeStatus": {"status": "running", "description": "running"},
         },
     }
+
+
+def test_labels_of_megabytes(on_engine: Daemon, engine: Engine) -> None:
+    """As an image may bring them along: list and events are longer than what is kept of an answer, and nothing is missed."""
+    on_engine.wait_log("container engine at .* speaks API")
+    big = {**OURS, "net.azure-devices.edge.env": "{}", "junk": "x" * 1_200_000}
+    containers = [engine.run(f"big{i}", big) for i in range(8)]
+    modules = listed(on_engine)
+    assert set(modules) == {one.name for one in containers}
+    kept = modules["big0"]["config"]["settings"]["createOptions"]["Labels"]
+    assert kept == {**OURS, "net.azure-devices.edge.env": "{}"}
+    containers[0].kill()
+    process.wait_until(lambda: listed(on_engine)["big0"]["status"]["runtimeStatus"]["status"] == "failed", "the event was heard")
+    assert on_engine.manage("POST", "/modules/big0/start").status == 204
+    assert "engine is away:" not in on_engine.log_text()
+    assert on_engine.log_count("labels that are not edgeAgent's are left out") == 1
 
 
 def ended(engine: Engine, name: str, code: int) -> Container:
@@ -351,8 +367,14 @@ def test_times_of_podman_become_utc(on_mock: Daemon, mock: MockEngine) -> None:
 
 def test_a_hundred_modules(on_mock: Daemon, mock: MockEngine) -> None:
     mock.containers = [Process(f"{i:064x}", f"mod{i}") for i in range(100)]
+
+    def lists() -> int:
+        return sum(path.startswith("/v1.41/containers/json") for path in mock.requests)
+
+    listed(on_mock)
+    before = lists()  # with those of the daemon itself, which has just found the engine
     assert list(listed(on_mock)) == [f"mod{i}" for i in range(100)]
-    assert sum(path.startswith("/v1.41/containers/json") for path in mock.requests) == 1
+    assert lists() == before + 1
 
 
 def test_client_that_leaves(on_mock: Daemon, mock: MockEngine) -> None:
@@ -377,3 +399,27 @@ def test_client_that_leaves_resources(on_mock: Daemon, mock: MockEngine) -> None
             call(on_mock.mgmt, "GET", target, timeout_s=0.2)
     mock.faults.clear()
     process.wait_until(lambda: call(on_mock.mgmt, "GET", target).status == 200, "resources are told again")
+
+
+def test_a_disk_that_hangs(make_daemon: Callable[..., Daemon], mock: MockEngine, work_dir: Path) -> None:
+    """Whoever asks for it gets the numbers of before, the key store goes on, and so does the end of the daemon."""
+    target = "/systeminfo/resources?api-version=2019-11-05"
+    stuck = work_dir / "stuck"
+    daemon = make_daemon(mock.socket)
+    daemon.env = preloaded(str(STUCK_DISK), STUCK_DISK=str(stuck))
+    daemon.start()
+    disks = call(daemon.mgmt, "GET", target).json()["disks"]
+    assert disks, "this machine has no disk of its own"
+    stuck.touch()
+    for limit_s in (5.0, 1.5, 1.5):
+        reply = call(daemon.mgmt, "GET", target, timeout_s=limit_s)
+        assert reply.status == 200 and [d["name"] for d in reply.json()["disks"]] == [d["name"] for d in disks]
+    assert daemon.manage("GET", "/systeminfo").status == 200
+    assert f"The disk '{disks[0]['name']}' does not tell how full it is" in daemon.log.read_text()
+    stuck.unlink()
+    process.wait_until(lambda: "The disks tell again" in daemon.log.read_text(), "the disk is back")
+    stuck.touch()
+    assert call(daemon.mgmt, "GET", target).status == 200
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 5

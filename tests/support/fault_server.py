@@ -30,7 +30,7 @@ NOW = datetime.datetime.utcnow()
 DAY = datetime.timedelta(days=1)
 CHUNK = b"0123456789abcdef" * 1024
 LOCK = threading.Lock()
-STATS = {"connections": 0, "streamed": 0}
+STATS = {"connections": 0, "none": 0, "streamed": 0}
 FOREVER = threading.Event()
 
 
@@ -212,6 +212,8 @@ def do_open(conn, _request):
 
 
 def do_none(_conn, _request):
+    with LOCK:
+        STATS["none"] += 1
     return False
 
 

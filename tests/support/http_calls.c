@@ -83,6 +83,9 @@ static void on_open(void *data, int status) {
     struct http_call *c = data;
     c->opened_cnt++;
     c->open_status = status;
+    if (c->open_ms > 0) {
+        loop_timer_start(c->f->timer, c->open_ms);
+    }
     if (c->cancel_at == HTTP_CALL_OPEN) {
         op_cancel(loop_ops(c->f->loop), c->op);
         assert_int_equal(c->done_cnt, 0);

@@ -41,6 +41,7 @@ struct http_call {
     bool pause; /* after each piece; the timer ends it */
     unsigned pause_ms;
     unsigned paused_cnt;
+    unsigned open_ms; /* from on_open to the timer; 0: it is not started there */
     unsigned opened_cnt;
     int open_status;
     unsigned done_cnt;

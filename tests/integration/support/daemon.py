@@ -17,12 +17,14 @@ import yaml
 
 from . import process
 from .emulator import Emulator
+from .service_manager import ServiceManager
 
 START_TIMEOUT_S = 30.0
 BUILD = Path(os.environ.get("EDGE_BUILD", Path(__file__).resolve().parents[3] / "build"))
 EDGED = BUILD / "edged" / "edged"
 IOTEDGE = BUILD / "edged" / "cli" / "iotedge"
 KILL_POINT = BUILD / "tests" / "support" / "kill_point.so"
+STUCK_DISK = BUILD / "tests" / "support" / "stuck_disk.so"
 MGMT_VERSION = "2020-07-07"
 WORK_VERSION = "2019-01-30"
 
@@ -70,6 +72,12 @@ def call(path: Path, method: str, target: str, body: Any = None, timeout_s: floa
     return parse_reply(answer)
 
 
+def answers(path: Path) -> bool:
+    """Somebody listens there."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(str(path)) == 0
+
+
 def preloaded(library: str, **env: str) -> dict[str, str]:
     """The environment of a daemon with another library below it."""
     asan = os.environ.get("ASAN_OPTIONS", "")
@@ -95,6 +103,7 @@ class Daemon:
         self.mgmt = self.sockets / "mgmt.sock"
         self.work = self.sockets / "work.sock"
         self.env: dict[str, str] = {}
+        self.manager: Optional[ServiceManager] = None  # else it is started by hand
         self.keeps_pauses = False  # else a start comes long after what the last run agreed with the cloud
         self._process: Optional["subprocess.Popen[bytes]"] = None
         self.home.mkdir(parents=True, exist_ok=True)
@@ -111,7 +120,10 @@ class Daemon:
             "homedir": str(self.home),
             "connect": {"management_uri": f"unix://{self.mgmt}", "workload_uri": f"unix://{self.work}"},
             "listen": {"management_uri": f"unix://{self.mgmt}", "workload_uri": f"unix://{self.work}"},
-            "moby_runtime": {"uri": f"unix://{engine or folder / 'no-engine.sock'}"},
+            # One of the networks that every engine has, so that none is made on this machine.
+            "moby_runtime": {"uri": f"unix://{engine or folder / 'no-engine.sock'}", "network": "none"},
+            # Most tests bring an edgeAgent of their own; use_agent lets the daemon make it.
+            "agent": {"imagePullPolicy": "never", "config": {"image": "edged-test/no-agent"}},
             "certificates": {"trusted_ca_certs": emulator.ca},
             "tpm": {"tcti": tcti, "allow_emulator": True},
             "cloud": {"extra_ca_file": emulator.ca},
@@ -148,6 +160,11 @@ class Daemon:
     def use_manual_x509(self, hub: str, device_id: str, files: tuple[Path, Path]) -> None:
         self.use_manual(method="x509", iothub_hostname=hub, device_id=device_id, **_file_uris(files))
 
+    def use_agent(self, image: str, options: dict[str, Any], *, pull: bool = False, auth: Optional[dict[str, str]] = None) -> None:
+        """The edgeAgent that the daemon makes."""
+        self.config["agent"] = {"imagePullPolicy": "on-create" if pull else "never",
+                                "config": {"image": image, "createOptions": options, **({"auth": auth} if auth else {})}}
+
     def use_external(self, endpoint: str) -> None:
         self._provision("external", endpoint=endpoint)
 
@@ -159,6 +176,10 @@ class Daemon:
     def forget_module_keys(self) -> None:
         """Not running: makes the next start compare them with the hub's, as it would with another root."""
         (self.state / "reconciled").unlink(missing_ok=True)
+
+    def module_socket(self, name: str) -> Path:
+        """The workload socket of one module."""
+        return self.home / "mnt" / f"{name}.sock"
 
     def write_config(self) -> None:
         self.config_file.write_text(yaml.safe_dump(self.config))
@@ -177,9 +198,13 @@ class Daemon:
         self.write_config()
         if not self.keeps_pauses:
             self.forget_pauses()
-        env = {**os.environ, "IOTEDGE_LOG": "debug", **self.env}
-        self._process = process.start(
-            [str(EDGED), "--allow-root", "-c", str(self.config_file)], self.log, env)
+        command = [str(EDGED), "--allow-root", "-c", str(self.config_file)]
+        fds: list[int] = []
+        added: dict[str, str] = {}
+        if self.manager is not None:
+            command, fds, added = self.manager.start_command(command)
+        env = {**os.environ, "IOTEDGE_LOG": "debug", **added, **self.env}
+        self._process = process.start(command, self.log, env, fds)
 
     def launch_until_kill_point(self, step: int, log: Optional[Path] = None) -> None:
         """Starts with the preload library of tests/support/kill_point.c; step 0 only records."""
@@ -209,14 +234,11 @@ class Daemon:
 
         def listening() -> bool:
             assert self.is_running(), self.log.read_text()[-4000:]
-            return self._answers(self.mgmt) and self._answers(self.work)
+            if self.manager is not None and not self.manager.ready:
+                return False  # a socket that was kept takes connections, but nobody is there yet
+            return answers(self.mgmt) and answers(self.work)
 
         process.wait_until(listening, "the daemon listens", START_TIMEOUT_S)
-
-    @staticmethod
-    def _answers(path: Path) -> bool:
-        with socket.socket(socket.AF_UNIX) as s:
-            return s.connect_ex(str(path)) == 0
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -229,6 +251,10 @@ class Daemon:
     def wait_exit(self, timeout_s: float = START_TIMEOUT_S) -> int:
         assert self._process is not None
         return self._process.wait(timeout_s)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

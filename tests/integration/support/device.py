@@ -13,6 +13,7 @@ from .daemon import Daemon
 from .emulator import Emulator
 from .engine import Engine
 from .module_image import Module, ModuleHost, load_module_image
+from .service_manager import ServiceManager
 from .swtpm import Swtpm
 
 
@@ -92,7 +93,7 @@ def ended(daemon: Daemon) -> Iterator[Daemon]:
 class Device:
     """The parts, provisioned and running; edgeAgent runs too."""
 
-    def __init__(self, folder: Path, engine: Engine) -> None:
+    def __init__(self, folder: Path, engine: Engine, managed: bool = False) -> None:
         self.swtpm = Swtpm(folder / "tpm")
         self.emulator = Emulator(folder / "emulator0")
         self.engine = engine
@@ -101,15 +102,21 @@ class Device:
         self.emulator.start()
         self.daemon = Daemon(folder / "daemon", self.emulator, self.swtpm.tcti, engine.socket)
         self.modules = ModuleHost(engine, self.daemon)
+        if managed:
+            self.daemon.manager = ServiceManager(folder)
 
     def start(self) -> None:
+        self.start_daemon()
+        self.agent = self.modules.run("edgeAgent")
+
+    def start_daemon(self) -> None:
+        """All but edgeAgent."""
         load_module_image(self.engine)
         self.emulator.admin.change_settings(polls=0, retry_after=1)
         self.daemon.enroll()
         self.daemon.start()
         self.daemon.wait_assigned()
         self.daemon.wait_log("hub holds the current keys")
-        self.agent = self.modules.run("edgeAgent")
 
     def module(self, name: str) -> Module:
         """A running module with an identity of its own."""
@@ -130,15 +137,25 @@ class Device:
         code = self.daemon.stop()
         self.emulator.stop()
         self.swtpm.stop()
+        if self.daemon.manager is not None:
+            self.daemon.manager.close()
         assert code == 0, self.daemon.log_text()[-4000:]
 
 
 @contextlib.contextmanager
-def running_device(engine: Engine) -> Iterator[Device]:
-    folder = Path(tempfile.mkdtemp(prefix="edge-"))
-    device = Device(folder, engine)
-    try:
+def running_device(engine: Engine, managed: bool = False) -> Iterator[Device]:
+    """managed: by a service manager that keeps descriptors."""
+    with whole_device(engine, managed) as device:
         device.start()
+        yield device
+
+
+@contextlib.contextmanager
+def whole_device(engine: Engine, managed: bool = False) -> Iterator[Device]:
+    """Nothing of it runs yet but its TPM and its cloud."""
+    folder = Path(tempfile.mkdtemp(prefix="edge-"))
+    device = Device(folder, engine, managed)
+    try:
         yield device
     except BaseException:
         print(device.daemon.log_text()[-6000:])

@@ -1,6 +1,7 @@
 """A container engine of its own for the tests: Debian's dockerd with a private data root.
 
-Nothing of it reaches the machine's own engine or network: no bridge, no firewall rules.
+Nothing of it reaches the machine's own engine, and no firewall rules are made. Networks of modules are bridges of the
+machine: they go with the engine.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -148,11 +150,12 @@ class Engine:
             self.call("DELETE", f"/containers/{container['Id']}?force=true")
 
     def close(self) -> None:
-        """Removes all containers, ends the engine and what it has mounted."""
+        """Removes all containers, ends the engine, its networks and what it has mounted."""
         if self._process is not None:
             self.clear()
         self.stop()
         self._end_shims()
+        self._end_bridges()
         mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
@@ -166,6 +169,13 @@ class Engine:
                     os.kill(int(entry.name), signal.SIGKILL)
             except OSError:
                 continue  # it has ended
+
+    def _end_bridges(self) -> None:
+        """An engine leaves the bridges of its networks behind; its database has their ids."""
+        database = self.folder / "data" / "network" / "files" / "local-kv.db"
+        content = database.read_bytes() if database.exists() else b""
+        for identity in set(re.findall(rb"docker/network/v1\.0/network/([0-9a-f]{12})", content)):
+            subprocess.run(["ip", "link", "del", f"br-{identity.decode()}"], check=False, capture_output=True)
 
     def raw(
         self,

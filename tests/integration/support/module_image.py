@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from . import process
 from .cloud_client import TOKEN_LIFE_S
-from .daemon import MGMT_VERSION, WORK_VERSION, Daemon, Reply, call
+from .daemon import MGMT_VERSION, WORK_VERSION, Daemon, Reply, answers, call
 from .engine import OURS, Container, Engine
 
 MODULE_IMAGE = "edged-test/module"
@@ -57,7 +57,7 @@ class Module:
         self.generation = ""  # of its identity at the hub
 
     def wait_ready(self) -> None:
-        process.wait_until(lambda: self.work.exists() and self.mgmt.exists(), "the module's relay listens")
+        process.wait_until(lambda: answers(self.work) and answers(self.mgmt), "the module's relay listens")
 
     def ask(self, method: str, path: str, body: Any = None) -> Reply:
         return call(self.work, method, f"{path}?api-version={WORK_VERSION}", body)
@@ -168,6 +168,31 @@ class ModuleHost:
         assert reply.status == 200, reply
         module = self.run(name)
         module.generation = reply.json()["generationId"]
+        return module
+
+    def deploy(self, agent: Module, name: str) -> Module:
+        """As edgeAgent does it: by the API, with the module's own socket mounted. The daemon restarts it if it must."""
+        reply = agent.manage("POST", "/identities/", {"moduleId": name, "managedBy": "IotEdge"})
+        assert reply.status == 200, reply
+        binds = {"/usr": "/usr:ro", str(AGENT): f"{INSIDE_AGENT}:ro", str(self.relay): INSIDE_RELAY,
+                 str(self.daemon.module_socket(name)): f"{INSIDE_SOCKETS}/work.sock",
+                 str(self.daemon.mgmt): f"{INSIDE_SOCKETS}/mgmt.sock"}
+        options = {
+            "Cmd": ["/usr/bin/python3", INSIDE_AGENT, "relay", INSIDE_RELAY, name],
+            "StopSignal": "SIGKILL",
+            "Tty": True,
+            "HostConfig": {"NetworkMode": "none", "Binds": [f"{host}:{inside}" for host, inside in binds.items()]},
+        }
+        settings = {"image": MODULE_IMAGE, "createOptions": options}
+        made = agent.manage("POST", "/modules", {"name": name, "type": "docker", "imagePullPolicy": "Never",
+                                                 "config": {"settings": settings, "env": []}})
+        assert made.status == 201, made
+        assert agent.manage("POST", f"/modules/{name}/start").status == 204
+        identity = self.engine.call("GET", f"/containers/{name}/json")["Id"]
+        module = Module(Container(self.engine, identity, name), self.daemon, self.relay)
+        module.generation = reply.json()["generationId"]
+        self._modules.append(module)
+        module.wait_ready()
         return module
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ PORT_RANGE = range(20000, 32000)  # below the ephemeral ports of Linux
 
 
 def start(
-    command: Sequence[str], log: Path, env: Optional[dict[str, str]] = None
+    command: Sequence[str], log: Path, env: Optional[dict[str, str]] = None, pass_fds: Sequence[int] = ()
 ) -> "subprocess.Popen[bytes]":
     """Starts a program whose output goes to `log`; it dies with this process, come what may."""
     libc = ctypes.CDLL(None)
@@ -29,6 +29,7 @@ def start(
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=env,
+            pass_fds=pass_fds,
             preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
         )
 
