@@ -5,6 +5,7 @@
  */
 #include "kept_socket.h"
 
+#include "base/slice.h"
 #include "http/http_limits.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAME_PREFIX "edged-socket."
@@ -27,29 +27,15 @@ static void make_name(const char *path, const struct http_socket_file *file,
     }
 }
 
-static bool look(const char *path, struct http_socket_file *ret) {
-    struct stat st;
-    if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-        return false;
-    }
-    *ret = (struct http_socket_file){st.st_dev, st.st_ino};
-    return true;
-}
-
-bool kept_socket_is_there(const char *path, const struct http_socket_file *file) {
-    struct http_socket_file now;
-    return look(path, &now) && now.dev == file->dev && now.ino == file->ino;
-}
-
 const char *kept_socket_path(const struct notify_fd *kept) {
-    bool is_ours = kept->fd >= 0 && strncmp(kept->name, NAME_PREFIX, sizeof(NAME_PREFIX) - 1) == 0;
+    bool is_ours = kept->fd >= 0 && slice_starts_with(slice_str(kept->name), NAME_PREFIX);
     return is_ours ? strchr(kept->name, '/') : NULL;
 }
 
 static bool take_kept(struct notify_fds *fds, const char *path, struct kept_socket *ret) {
     char name[NOTIFY_NAME_MAX + 1];
     struct http_socket_file file;
-    if (!look(path, &file)) {
+    if (!http_socket_look(path, &file)) {
         return false;
     }
     make_name(path, &file, name);
@@ -72,7 +58,7 @@ bool kept_socket_is_known(struct notify_fds *fds, const char *path, int fd) {
         (void)close(kept.fd); /* the manager's own stays */
         return true;
     }
-    if (look(path, &file)) {
+    if (http_socket_look(path, &file)) {
         make_name(path, &file, name);
         notify_store_fd(fd, name);
     }

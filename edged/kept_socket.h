@@ -32,9 +32,6 @@ const char *kept_socket_path(const struct notify_fd *kept);
  * than then; has it kept from now on. The descriptor stays the caller's. */
 bool kept_socket_is_known(struct notify_fds *fds, const char *path, int fd) EDGE_NODISCARD;
 
-/* True when the file at path still is that socket. */
-bool kept_socket_is_there(const char *path, const struct http_socket_file *file);
-
 /* Removes the file, and the descriptor from the manager's store. */
 void kept_socket_remove(const char *path, const struct http_socket_file *file);
 

@@ -148,7 +148,7 @@ static struct module_socket *find(const struct module_sockets *m, const char *na
 static bool is_there(const struct module_sockets *m, const char *name,
                      const struct module_socket *s) {
     char path[PATH_LEN];
-    return make_path(m, name, path, NULL) == EDGE_OK && kept_socket_is_there(path, &s->file);
+    return make_path(m, name, path, NULL) == EDGE_OK && http_socket_is_there(path, &s->file);
 }
 
 /* The module before may have changed it, for a user that the next one does not have. */

@@ -149,10 +149,22 @@ enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
     return EDGE_OK;
 }
 
-void http_socket_unlink(const char *path, const struct http_socket_file *file) {
+bool http_socket_look(const char *path, struct http_socket_file *ret) {
     struct stat st;
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_dev == file->dev &&
-        st.st_ino == file->ino) {
+    if (lstat(path, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+        return false;
+    }
+    *ret = (struct http_socket_file){st.st_dev, st.st_ino};
+    return true;
+}
+
+bool http_socket_is_there(const char *path, const struct http_socket_file *file) {
+    struct http_socket_file now;
+    return http_socket_look(path, &now) && now.dev == file->dev && now.ino == file->ino;
+}
+
+void http_socket_unlink(const char *path, const struct http_socket_file *file) {
+    if (http_socket_is_there(path, file)) {
         (void)unlink(path);
     }
 }

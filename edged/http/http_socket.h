@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Which file was made, so that nobody else's is removed later. */
@@ -27,6 +28,12 @@ enum edge_code http_socket_bind(const char *path, mode_t mode, int *ret_fd,
  * Errors: CONFLICT when it is another file by now, NOT_FOUND, DENIED. */
 enum edge_code http_socket_restore(const char *path, const struct http_socket_file *file,
                                    mode_t mode, struct edge_error *err) EDGE_NODISCARD;
+
+/* Which socket file is at path; no link is followed. False when there is none. */
+bool http_socket_look(const char *path, struct http_socket_file *ret) EDGE_NODISCARD;
+
+/* True when the file at path still is that socket. */
+bool http_socket_is_there(const char *path, const struct http_socket_file *file);
 
 /* Removes the socket file if it is still the one that was made. */
 void http_socket_unlink(const char *path, const struct http_socket_file *file);

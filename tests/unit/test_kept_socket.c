@@ -71,7 +71,7 @@ static struct kept_socket must_open(struct notify_fds *fds) {
     struct kept_socket kept = {.fd = -1};
     assert_int_equal(kept_socket_open(fds, path, 0666, &kept, NULL), EDGE_OK);
     assert_true(kept.fd >= 0);
-    assert_true(kept_socket_is_there(path, &kept.file));
+    assert_true(http_socket_is_there(path, &kept.file));
     return kept;
 }
 
@@ -111,7 +111,7 @@ static void test_comes_back(void **state) {
     assert_int_equal(list[0].fd, 99);
     assert_true(answers());
     kept_socket_remove(path, &second.file);
-    assert_false(kept_socket_is_there(path, &second.file));
+    assert_false(http_socket_is_there(path, &second.file));
     (void)close(second.fd);
 }
 
@@ -154,7 +154,7 @@ static void test_another_file(void **state) {
     assert_int_equal(unlink(path), 0);
     struct notify_fd list[1] = {store[0]};
     struct notify_fds fds = {list, 1};
-    assert_false(kept_socket_is_there(path, &first.file));
+    assert_false(http_socket_is_there(path, &first.file));
     int other = open(path, O_CREAT | O_WRONLY, 0600);
     struct kept_socket kept;
     struct edge_error err;
