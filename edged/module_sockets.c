@@ -25,6 +25,7 @@
 #define PATH_LEN    sizeof(((struct sockaddr_un *)NULL)->sun_path)
 
 struct module_socket {
+    char path[PATH_LEN];
     struct http_socket_file file;
     bool listed;   /* in the engine's latest list */
     bool expected; /* a container is being made that may not be in a list yet */
@@ -56,7 +57,7 @@ static enum edge_code make_path(const struct module_sockets *m, const char *name
 /* --- One socket --- */
 
 /* Takes kept over. */
-static enum edge_code serve(struct module_sockets *m, const char *name,
+static enum edge_code serve(struct module_sockets *m, const char *name, const char *path,
                             const struct kept_socket *kept, struct edge_error *err) {
     /* One process may have all places of its module; who only rests makes room for a newcomer. */
     const struct http_listen_options opt = {.module = name,
@@ -69,6 +70,7 @@ static enum edge_code serve(struct module_sockets *m, const char *name,
         (void)close(kept->fd);
         return edge_set(err, EDGE_NOMEM, "out of memory for a module's socket");
     }
+    memcpy(s->path, path, strlen(path) + 1);
     s->file = kept->file;
     enum edge_code code = map_put(m->sockets, slice_str(name), s, err);
     if (code != EDGE_OK) {
@@ -96,7 +98,7 @@ static enum edge_code open_socket(struct module_sockets *m, struct notify_fds *f
         code = kept_socket_open(fds, path, SOCKET_MODE, &kept, err);
     }
     if (code == EDGE_OK) {
-        code = serve(m, name, &kept, err);
+        code = serve(m, name, path, &kept, err);
         if (code != EDGE_OK) {
             kept_socket_remove(path, &kept.file);
         }
@@ -110,11 +112,12 @@ static enum edge_code open_socket(struct module_sockets *m, struct notify_fds *f
 
 static void close_socket(struct module_sockets *m, const char *name,
                          const struct module_socket *s) {
-    char path[PATH_LEN];
     http_server_unlisten(m->server, name);
-    if (make_path(m, name, path, NULL) == EDGE_OK) {
-        kept_socket_remove(path, &s->file);
-    }
+    kept_socket_remove(s->path, &s->file);
+}
+
+static struct module_socket *find(const struct module_sockets *m, const char *name) {
+    return map_get(m->sockets, slice_str(name));
 }
 
 void module_sockets_made(struct module_sockets *m, const char *path, int64_t wall_s) {
@@ -126,41 +129,24 @@ void module_sockets_made(struct module_sockets *m, const char *path, int64_t wal
 
 /* Of a module whose container may be there already. */
 static bool open_for_existing(struct module_sockets *m, struct notify_fds *fds, const char *name) {
-    char path[PATH_LEN];
     struct edge_error err;
     bool made = false;
     if (open_socket(m, fds, name, &made, &err) != EDGE_OK) {
         log_warn("A module has no socket of its own: %s", edge_error_text(&err));
         return false;
     }
-    if (made && make_path(m, name, path, NULL) == EDGE_OK) {
-        module_sockets_made(m, path, clock_wall_s());
+    if (made) {
+        module_sockets_made(m, find(m, name)->path, clock_wall_s());
     }
     return made;
 }
 
 /* --- Creations and removals --- */
 
-static struct module_socket *find(const struct module_sockets *m, const char *name) {
-    return map_get(m->sockets, slice_str(name));
-}
-
-static bool is_there(const struct module_sockets *m, const char *name,
-                     const struct module_socket *s) {
-    char path[PATH_LEN];
-    return make_path(m, name, path, NULL) == EDGE_OK && http_socket_is_there(path, &s->file);
-}
-
 /* The module before may have changed it, for a user that the next one does not have. */
-static void restore_mode(const struct module_sockets *m, const char *name,
-                         const struct module_socket *s) {
-    char path[PATH_LEN];
+static void restore_mode(const char *name, const struct module_socket *s) {
     struct edge_error err;
-    enum edge_code code = make_path(m, name, path, &err);
-    if (code == EDGE_OK) {
-        code = http_socket_restore(path, &s->file, SOCKET_MODE, &err);
-    }
-    if (code != EDGE_OK) {
+    if (http_socket_restore(s->path, &s->file, SOCKET_MODE, &err) != EDGE_OK) {
         log_warn("Module %s may not be allowed to use its socket: %s", name, edge_error_text(&err));
     }
 }
@@ -170,7 +156,7 @@ enum edge_code module_sockets_ensure(struct module_sockets *m, const char *name,
     struct notify_fds none = {0};
     struct module_socket *s = find(m, name);
     bool made = false;
-    if (s != NULL && !is_there(m, name, s)) {
+    if (s != NULL && !http_socket_is_there(s->path, &s->file)) {
         close_socket(m, name, s);
         (void)map_remove(m->sockets, slice_str(name));
         s = NULL;
@@ -182,7 +168,7 @@ enum edge_code module_sockets_ensure(struct module_sockets *m, const char *name,
         }
         s = find(m, name);
     } else {
-        restore_mode(m, name, s);
+        restore_mode(name, s);
     }
     s->expected = true;
     return EDGE_OK;
@@ -314,11 +300,10 @@ void module_sockets_on_engine_event(struct module_sockets *m, enum runtime_event
 /* Of a file in the folder. */
 static bool module_of_file(const char *file, char ret[RUNTIME_MODULE_MAX + 1]) {
     struct slice name = slice_str(file);
-    const size_t suffix = sizeof(SUFFIX) - 1;
-    if (name.len <= suffix || strcmp(file + name.len - suffix, SUFFIX) != 0) {
+    if (!slice_ends_with(name, SUFFIX)) {
         return false;
     }
-    name.len -= suffix;
+    name.len -= sizeof(SUFFIX) - 1;
     return runtime_is_module_name(name) && slice_to_array(name, ret, RUNTIME_MODULE_MAX + 1);
 }
 
@@ -330,7 +315,7 @@ static unsigned open_kept(struct module_sockets *m, struct notify_fds *fds) {
     unsigned made = 0;
     for (size_t i = 0; i < fds->cnt; i++) {
         const char *path = kept_socket_path(&fds->items[i]);
-        if (path != NULL && strncmp(path, m->folder, len) == 0 && path[len] == '/' &&
+        if (path != NULL && slice_starts_with(slice_str(path), m->folder) && path[len] == '/' &&
             module_of_file(path + len + 1, name) && find(m, name) == NULL &&
             access(path, F_OK) == 0) {
             made += open_for_existing(m, fds, name) ? 1 : 0;
