@@ -26,11 +26,10 @@ static void use_identity(struct daemon *d, bool need_proof) {
 /* No container is made for an identity before those of the former one are gone. */
 static void tell_agent(struct daemon *d) {
     const struct provisioning_result *r = &d->identity;
-    if (d->identity_serial != 0 && d->moved_serial == d->identity_serial &&
-        moved_is_settled_for(d->moved, r->hub, r->device_id)) {
-        agent_set_identity(d->agent, r->hub, r->device_id);
-    } else if (!moved_is_settled_for(d->moved, r->hub, r->device_id)) {
+    if (!moved_is_settled_for(d->moved, r->hub, r->device_id)) {
         agent_set_identity(d->agent, "", "");
+    } else if (d->moved_serial == d->identity_serial) {
+        agent_set_identity(d->agent, r->hub, r->device_id);
     }
 }
 
