@@ -33,8 +33,6 @@ struct stop_modules {
     void *data;
 };
 
-static void stop_rest(struct stop_modules *s);
-
 static void end(struct stop_modules *s) {
     s->is_over = true;
     s->cnt = 0;
