@@ -209,7 +209,6 @@ void rig_halt(void) {
     module_ops_free(rig.ops);
 }
 
-/* The least that can happen. */
 bool rig_step(void) {
     return fake_loop_step() || fake_loop_fire();
 }
@@ -234,7 +233,6 @@ void rig_check_record(const char *generation, const char *fingerprint) {
     assert_string_equal(r.fingerprint, fingerprint);
 }
 
-/* The engine tells of the end of the container that it has now. */
 const char *rig_agent_id(void) {
     static char id[RUNTIME_ID_LEN + 1];
     assert_true(fake_runtime_id_of(rig.engine, AGENT_NAME, id));
@@ -249,7 +247,6 @@ void rig_crash(int64_t code) {
     fake_loop_advance(0);
 }
 
-/* As another daemon, or edgeAgent itself, has made it. */
 void rig_furnish(bool running) {
     struct runtime_container *c = fake_runtime_add(
         rig.engine, "1111111111111111111111111111111111111111111111111111111111111111", AGENT_NAME,
