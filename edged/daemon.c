@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Wiring. Start order: loop, worker and key store, clock, certificates, cloud clients, identity,
- * runtime, sockets, provisioning. The sockets answer before the TPM or the cloud has been reached.
+ * runtime, edgeAgent, images, disks, sockets, provisioning. The sockets answer before the TPM or
+ * the cloud has been reached.
  */
 #include "daemon.h"
 
