@@ -20,8 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PATH_MAX_LEN 1024
-
 enum edge_code docker_job_start(struct runtime *rt, struct docker_request *req,
                                 const struct docker_job *job, struct op *ret_op,
                                 struct edge_error *err) {
@@ -41,6 +39,28 @@ enum edge_code docker_job_start(struct runtime *rt, struct docker_request *req,
         free(own);
     }
     return code;
+}
+
+enum edge_code docker_filter_path(const char *route, const char *filter, const char *value,
+                                  struct buf *path, struct edge_error *err) {
+    struct buf filters EDGE_CLEANUP(buf_clear);
+    struct json_writer w;
+
+    buf_init(&filters, DOCKER_PATH_MAX);
+    json_begin(&w, &filters);
+    json_object_open(&w, NULL);
+    json_array_open(&w, filter);
+    json_add_cstr(&w, NULL, value);
+    json_array_close(&w);
+    json_object_close(&w);
+    enum edge_code code = json_end(&w, err);
+    if (code == EDGE_OK) {
+        code = buf_append_str(path, route, err);
+    }
+    if (code == EDGE_OK) {
+        code = pct_encode(buf_slice(&filters), PCT_UNRESERVED, path, err);
+    }
+    return code == EDGE_OK ? buf_append_byte(path, 0, err) : code;
 }
 
 static void on_list(void *data, enum edge_code code, struct slice body,
@@ -65,46 +85,27 @@ static void on_list(void *data, enum edge_code code, struct slice body,
     free(job);
 }
 
-static enum edge_code filters_path(struct buf *path, struct edge_error *err) {
-    struct buf filters EDGE_CLEANUP(buf_clear);
-    struct json_writer w;
-
-    buf_init(&filters, PATH_MAX_LEN);
-    json_begin(&w, &filters);
-    json_object_open(&w, NULL);
-    json_array_open(&w, "label");
-    json_add_cstr(&w, NULL, RUNTIME_OWNER_LABEL "=" RUNTIME_OWNER_VALUE);
-    json_array_close(&w);
-    json_object_close(&w);
-    enum edge_code code = json_end(&w, err);
-    if (code == EDGE_OK) {
-        code = buf_append_str(path, "/containers/json?all=true&filters=", err);
-    }
-    if (code == EDGE_OK) {
-        code = pct_encode(buf_slice(&filters), PCT_UNRESERVED, path, err);
-    }
-    return code;
+static enum edge_code owned_path(struct buf *path, struct edge_error *err) {
+    return docker_filter_path("/containers/json?all=true&filters=", "label",
+                              RUNTIME_OWNER_LABEL "=" RUNTIME_OWNER_VALUE, path, err);
 }
 
 static enum edge_code docker_list(struct runtime *rt, runtime_containers_fn *done, void *data,
                                   struct op *ret_op, struct edge_error *err) {
     struct buf path EDGE_CLEANUP(buf_clear);
 
-    buf_init(&path, PATH_MAX_LEN);
-    enum edge_code code = filters_path(&path, err);
+    buf_init(&path, DOCKER_PATH_MAX);
+    enum edge_code code = owned_path(&path, err);
     if (code != EDGE_OK) {
         return code;
     }
     struct docker_job job = {.done.containers = done, .data = data};
     struct docker_request req = {
-        .path = buf_cstr(&path),
+        .path = (const char *)path.data,
         .sieve = &docker_owner_label,
         .timeout_ms = DOCKER_CONTROL_TIMEOUT_MS,
         .on_done = on_list,
     };
-    if (req.path == NULL) {
-        return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
-    }
     return docker_job_start(rt, &req, &job, ret_op, err);
 }
 
@@ -113,15 +114,12 @@ static enum edge_code docker_list_modules(struct runtime *rt, runtime_modules_fn
     struct docker *d = (struct docker *)rt;
     struct buf path EDGE_CLEANUP(buf_clear);
 
-    buf_init(&path, PATH_MAX_LEN);
-    enum edge_code code = filters_path(&path, err);
+    buf_init(&path, DOCKER_PATH_MAX);
+    enum edge_code code = owned_path(&path, err);
     if (code != EDGE_OK) {
         return code;
     }
-    if (buf_cstr(&path) == NULL) {
-        return edge_set(err, EDGE_NOMEM, "out of memory for a call to the container engine");
-    }
-    return docker_modules_list(d->modules, buf_cstr(&path), done, data, ret_op, err);
+    return docker_modules_list(d->modules, (const char *)path.data, done, data, ret_op, err);
 }
 
 static void on_inspect(void *data, enum edge_code code, struct slice body,

@@ -5,15 +5,12 @@
 #include "runtime/docker_images.h"
 
 #include "base/json.h"
-#include "base/pct.h"
 #include "runtime/docker_images_json.h"
 #include "runtime/docker_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PATH_LEN_MAX 2048
 
 /* The slashes of a name are part of the route; runtime_is_image has seen to the rest. The brackets
  * of an IPv6 address may not stand in a path (RFC 3986), but the Engine takes them. */
@@ -60,25 +57,9 @@ enum edge_code docker_images_find(struct runtime *rt, const char *image, runtime
 
 /* Podman knows ids without the digest's name only, Docker both. */
 static enum edge_code unused_path(const char *id, struct buf *path, struct edge_error *err) {
-    struct buf filters EDGE_CLEANUP(buf_clear);
-    struct json_writer w;
     const char *colon = strchr(id, ':');
-
-    buf_init(&filters, PATH_LEN_MAX);
-    json_begin(&w, &filters);
-    json_object_open(&w, NULL);
-    json_array_open(&w, "ancestor");
-    json_add_cstr(&w, NULL, colon != NULL ? colon + 1 : id);
-    json_array_close(&w);
-    json_object_close(&w);
-    enum edge_code code = json_end(&w, err);
-    if (code == EDGE_OK) {
-        code = buf_append_str(path, "/containers/json?all=true&limit=1&filters=", err);
-    }
-    if (code == EDGE_OK) {
-        code = pct_encode(buf_slice(&filters), PCT_UNRESERVED, path, err);
-    }
-    return code == EDGE_OK ? buf_append_byte(path, 0, err) : code;
+    return docker_filter_path("/containers/json?all=true&limit=1&filters=", "ancestor",
+                              colon != NULL ? colon + 1 : id, path, err);
 }
 
 /* What is too long to be read speaks of a container, too. */
@@ -103,7 +84,7 @@ static void on_users(void *data, enum edge_code code, struct slice body,
 enum edge_code docker_images_unused(struct runtime *rt, const char *id, runtime_done_fn *done,
                                     void *data, struct op *ret_op, struct edge_error *err) {
     struct buf path EDGE_CLEANUP(buf_clear);
-    buf_init(&path, PATH_LEN_MAX);
+    buf_init(&path, DOCKER_PATH_MAX);
     enum edge_code code = unused_path(id, &path, err);
     if (code != EDGE_OK) {
         return code;

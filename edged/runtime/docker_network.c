@@ -6,15 +6,13 @@
 #include "runtime/docker_network.h"
 
 #include "base/buf.h"
-#include "base/json.h"
-#include "base/pct.h"
 #include "runtime/docker_network_json.h"
 #include "runtime/docker_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX 8192 /* of a path, and of the body of a creation */
+#define BODY_MAX 8192 /* bytes of a creation */
 
 struct ensurance {
     struct docker *docker;
@@ -89,32 +87,11 @@ static void on_listed(void *data, enum edge_code code, struct slice body,
     finish(e, code, &own_err);
 }
 
-static enum edge_code list_path(const char *name, struct buf *path, struct edge_error *err) {
-    struct buf filters EDGE_CLEANUP(buf_clear);
-    struct json_writer w;
-
-    buf_init(&filters, TEXT_MAX);
-    json_begin(&w, &filters);
-    json_object_open(&w, NULL);
-    json_array_open(&w, "name");
-    json_add_cstr(&w, NULL, name);
-    json_array_close(&w);
-    json_object_close(&w);
-    enum edge_code code = json_end(&w, err);
-    if (code == EDGE_OK) {
-        code = buf_append_str(path, "/networks?filters=", err);
-    }
-    if (code == EDGE_OK) {
-        code = pct_encode(buf_slice(&filters), PCT_UNRESERVED, path, err);
-    }
-    return code != EDGE_OK ? code : buf_append_byte(path, 0, err);
-}
-
 static enum edge_code send_list(struct ensurance *e, struct edge_error *err) {
     struct buf path EDGE_CLEANUP(buf_clear);
 
-    buf_init(&path, TEXT_MAX);
-    enum edge_code code = list_path(e->name, &path, err);
+    buf_init(&path, DOCKER_PATH_MAX);
+    enum edge_code code = docker_filter_path("/networks?filters=", "name", e->name, &path, err);
     if (code != EDGE_OK) {
         return code;
     }
@@ -130,7 +107,7 @@ static enum edge_code send_list(struct ensurance *e, struct edge_error *err) {
 
 static enum edge_code prepare(struct ensurance *e, const struct runtime_network *network,
                               struct edge_error *err) {
-    buf_init(&e->body, TEXT_MAX);
+    buf_init(&e->body, BODY_MAX);
     e->name = strdup(network->name);
     if (e->name == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for a network");

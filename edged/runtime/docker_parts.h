@@ -5,6 +5,7 @@
 #ifndef RUNTIME_DOCKER_PARTS_H
 #define RUNTIME_DOCKER_PARTS_H
 
+#include "base/buf.h"
 #include "loop/loop.h"
 #include "runtime/docker_engine.h"
 #include "runtime/docker_events.h"
@@ -47,5 +48,12 @@ struct docker_job {
 enum edge_code docker_job_start(struct runtime *rt, struct docker_request *req,
                                 const struct docker_job *job, struct op *ret_op,
                                 struct edge_error *err) EDGE_NODISCARD;
+
+#define DOCKER_PATH_MAX 8192 /* bytes of a path with a filter */
+
+/* Appends the route of a list, which ends with "filters=", what lets pass one value only, and a
+ * NUL. */
+enum edge_code docker_filter_path(const char *route, const char *filter, const char *value,
+                                  struct buf *path, struct edge_error *err) EDGE_NODISCARD;
 
 #endif
