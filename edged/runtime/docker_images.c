@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "runtime/docker_images_json.h"
+#include "runtime/docker_json.h"
 #include "runtime/docker_parts.h"
 
 #include <stdio.h>
@@ -66,14 +67,15 @@ static enum edge_code unused_path(const char *id, struct buf *path, struct edge_
 static void on_users(void *data, enum edge_code code, struct slice body,
                      const struct edge_error *err) {
     struct docker_job *job = data;
+    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
     struct edge_error own_err = {0};
-    bool none = false;
+    size_t cnt = 0;
 
     if (code == EDGE_OK) {
-        code = docker_images_json_none(body, &none, &own_err);
+        code = docker_json_entries(body, &root, &cnt, &own_err);
         err = &own_err;
     }
-    if (code == EDGE_RANGE || (code == EDGE_OK && !none)) {
+    if (code == EDGE_RANGE || (code == EDGE_OK && cnt > 0)) {
         code = edge_set(&own_err, EDGE_CONFLICT, "a container is made of this image");
         err = &own_err;
     }

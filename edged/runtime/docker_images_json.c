@@ -13,11 +13,11 @@ enum edge_code docker_images_json_one(struct slice text, struct cJSON **ret_root
     struct runtime_image image = {0};
     struct slice id = {0};
 
-    enum edge_code code = json_parse_with_nul(text, &root, err);
+    enum edge_code code = docker_json_object(text, &root, err);
     if (code != EDGE_OK) {
-        return edge_wrap(err, code, "reading the container engine's image");
+        return code;
     }
-    if (!json_is_object(root) || json_get_str(root, "Id", &id, NULL) != EDGE_OK || id.len == 0 ||
+    if (json_get_str(root, "Id", &id, NULL) != EDGE_OK || id.len == 0 ||
         !slice_to_array(id, image.id, sizeof(image.id))) {
         return docker_json_bad(err, "Id");
     }
@@ -29,18 +29,5 @@ enum edge_code docker_images_json_one(struct slice text, struct cJSON **ret_root
     }
     *ret = image;
     *ret_root = TAKE_PTR(root);
-    return EDGE_OK;
-}
-
-enum edge_code docker_images_json_none(struct slice text, bool *ret, struct edge_error *err) {
-    struct cJSON *root EDGE_CLEANUP(json_cleanup) = NULL;
-    enum edge_code code = json_parse_with_nul(text, &root, err);
-    if (code != EDGE_OK) {
-        return edge_wrap(err, code, "reading the containers of an image");
-    }
-    if (!json_is_array(root)) {
-        return edge_set(err, EDGE_PROTO, "the container engine's containers are not an array");
-    }
-    *ret = docker_json_count(root) == 0;
     return EDGE_OK;
 }

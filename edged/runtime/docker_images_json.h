@@ -10,8 +10,6 @@
 #include "base/slice.h"
 #include "runtime/runtime.h"
 
-#include <stdbool.h>
-
 struct cJSON;
 
 /* Answer of GET /images/NAME/json. Names point into *ret_root, which the caller frees with
@@ -19,9 +17,5 @@ struct cJSON;
 enum edge_code docker_images_json_one(struct slice text, struct cJSON **ret_root,
                                       struct runtime_image *ret,
                                       struct edge_error *err) EDGE_NODISCARD;
-
-/* Answer of GET /containers/json: is there none at all? */
-enum edge_code docker_images_json_none(struct slice text, bool *ret,
-                                       struct edge_error *err) EDGE_NODISCARD;
 
 #endif

@@ -88,13 +88,13 @@ static void read_module(struct slice text) {
 
 static void read_images(struct slice text) {
     struct runtime_image image;
-    struct cJSON *root = NULL;
-    bool none;
+    struct cJSON *root = NULL, *entries = NULL;
+    size_t cnt = 0;
     if (docker_images_json_one(text, &root, &image, NULL) == EDGE_OK) {
         must(image.id[0] != '\0');
         must(image.tags == NULL || json_is_array(image.tags));
         must(image.digests == NULL || json_is_array(image.digests));
-        must(docker_images_json_none(text, &none, NULL) != EDGE_OK);
+        must(docker_json_entries(text, &entries, &cnt, NULL) != EDGE_OK);
     }
     json_free(root);
 }

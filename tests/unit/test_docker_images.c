@@ -46,6 +46,9 @@ static void test_unused(void **state) {
         enum edge_code code;
     } rows[] = {{200, "[]", EDGE_OK},
                 {200, "[{\"Id\":\"1\"}]", EDGE_CONFLICT},
+                {200, "[\"\\u0000\"]", EDGE_CONFLICT},
+                {200, "null", EDGE_PROTO},
+                {200, "", EDGE_PARSE},
                 {200, "{}", EDGE_PROTO},
                 {200, "[", EDGE_PARSE},
                 {500, "{}", EDGE_REMOTE}};

@@ -45,25 +45,10 @@ static void test_one(void **state) {
     assert_null(image.tags);
 }
 
-static void test_none(void **state) {
-    bool none = false;
-    (void)state;
-    assert_int_equal(docker_images_json_none(SLICE_LIT("[]"), &none, NULL), EDGE_OK);
-    assert_true(none);
-    assert_int_equal(docker_images_json_none(SLICE_LIT("[{}]"), &none, NULL), EDGE_OK);
-    assert_false(none);
-    assert_int_equal(docker_images_json_none(SLICE_LIT("[\"\\u0000\"]"), &none, NULL), EDGE_OK);
-    assert_false(none);
-    assert_int_equal(docker_images_json_none(SLICE_LIT("null"), &none, NULL), EDGE_PROTO);
-    assert_int_equal(docker_images_json_none(SLICE_LIT(""), &none, NULL), EDGE_PARSE);
-}
-
 static enum edge_code one_round(void *data) {
     struct runtime_image image;
-    bool none;
     (void)data;
-    enum edge_code code = read_one("{\"Id\":\"x\"}", &image);
-    return code == EDGE_OK ? docker_images_json_none(SLICE_LIT("[1]"), &none, NULL) : code;
+    return read_one("{\"Id\":\"x\"}", &image);
 }
 
 static void test_out_of_memory(void **state) {
@@ -74,7 +59,6 @@ static void test_out_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one),
-        cmocka_unit_test(test_none),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
