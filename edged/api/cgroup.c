@@ -34,23 +34,10 @@ struct findings {
     bool located; /* some path says more than "/" */
 };
 
-static bool is_id(struct slice s) {
-    if (s.len != ID_LEN) {
-        return false;
-    }
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum name_form name_form(struct slice name, struct slice *ret_id) {
     static const char *const prefixes[] = {"docker-", "libpod-"};
 
-    if (is_id(name)) {
+    if (runtime_is_id(name)) {
         *ret_id = name;
         return NAME_BARE;
     }
@@ -62,7 +49,7 @@ static enum name_form name_form(struct slice name, struct slice *ret_id) {
         struct slice id = slice_make(name.ptr + prefix_len, ID_LEN);
         struct slice rest =
             slice_make(name.ptr + prefix_len + ID_LEN, name.len - prefix_len - ID_LEN);
-        if (!is_id(id)) {
+        if (!runtime_is_id(id)) {
             continue;
         }
         *ret_id = id;

@@ -46,16 +46,7 @@ static void copy_text(struct slice s, char *dst, size_t dst_size) {
 }
 
 static bool copy_id(struct slice s, char dst[RUNTIME_ID_LEN + 1]) {
-    if (s.len != RUNTIME_ID_LEN) {
-        return false;
-    }
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return false;
-        }
-    }
-    return slice_to_array(s, dst, RUNTIME_ID_LEN + 1);
+    return runtime_is_id(s) && slice_to_array(s, dst, RUNTIME_ID_LEN + 1);
 }
 
 /* "/name" to "name"; false for names of links ("/other/alias") and names that cannot be ours. */

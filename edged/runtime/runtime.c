@@ -197,21 +197,26 @@ bool runtime_is_name(struct slice name) {
     return true;
 }
 
+bool runtime_is_id(struct slice id) {
+    if (id.len != RUNTIME_ID_LEN) {
+        return false;
+    }
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_next(struct slice name) {
     return slice_ends_with(name, RUNTIME_NEXT_SUFFIX);
 }
 
-static bool is_id(struct slice name) {
-    size_t digits = 0;
-    while (digits < name.len && memchr("0123456789abcdef", name.ptr[digits], 16) != NULL) {
-        digits++;
-    }
-    return name.len == RUNTIME_ID_LEN && digits == RUNTIME_ID_LEN;
-}
-
 bool runtime_is_module_name(struct slice name) {
     return name.len <= RUNTIME_MODULE_MAX && runtime_is_name(name) && !is_next(name) &&
-           !is_id(name);
+           !runtime_is_id(name);
 }
 
 void runtime_next_name(const char *name, char ret[RUNTIME_NAME_MAX + 1]) {

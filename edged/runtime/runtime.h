@@ -329,6 +329,9 @@ void runtime_free(struct runtime *rt);
  * RUNTIME_NAME_MAX. */
 bool runtime_is_name(struct slice name);
 
+/* A container's whole id: RUNTIME_ID_LEN lower-case hex digits. */
+bool runtime_is_id(struct slice id);
+
 /* One that a module can have: at most RUNTIME_MODULE_MAX, without RUNTIME_NEXT_SUFFIX, and no id,
  * which the engine would take for that of a container, and which would pass by a module's turns. */
 bool runtime_is_module_name(struct slice name);
