@@ -52,35 +52,21 @@ void docker_splitter_init(struct docker_splitter *s) {
 void docker_splitter_clear(struct docker_splitter *s) {
     buf_clear(&s->object);
     s->depth = 0;
-    s->in_string = false;
-    s->escaped = false;
+    s->quote = (struct docker_quote){0};
 }
 
 /* True when c was the last byte of an object. */
 static bool step(struct docker_splitter *s, char c) {
-    if (s->in_string) {
-        if (s->escaped) {
-            s->escaped = false;
-        } else if (c == '\\') {
-            s->escaped = true;
-        } else if (c == '"') {
-            s->in_string = false;
-        }
+    if (docker_quote_step(&s->quote, c)) {
         return false;
     }
-    if (c == '"') {
-        s->in_string = true;
-    } else if (c == '{') {
+    if (c == '{') {
         s->depth++;
     } else if (c == '}') {
         s->depth--;
         return s->depth == 0;
     }
     return false;
-}
-
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 enum edge_code docker_splitter_feed(struct docker_splitter *s, struct slice bytes,
@@ -92,7 +78,7 @@ enum edge_code docker_splitter_feed(struct docker_splitter *s, struct slice byte
     for (size_t i = 0; i < bytes.len; i++) {
         char c = bytes.ptr[i];
         if (s->depth == 0 && c != '{') {
-            if (!is_blank(c)) {
+            if (!docker_quote_is_blank(c)) {
                 return edge_set(err, EDGE_PARSE,
                                 "the container engine's stream is not a row of objects");
             }

@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "loop/loop.h"
 #include "runtime/docker_engine.h"
+#include "runtime/docker_quote.h"
 #include "runtime/runtime.h"
 
 #include <stdbool.h>
@@ -23,8 +24,7 @@
 struct docker_splitter {
     struct buf object;
     unsigned depth;
-    bool in_string;
-    bool escaped;
+    struct docker_quote quote;
 };
 
 void docker_splitter_init(struct docker_splitter *s);

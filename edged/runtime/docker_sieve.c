@@ -70,30 +70,10 @@ void docker_sieve_init(struct docker_sieve *s, const struct docker_sieve_rule *r
     *s = (struct docker_sieve){.rule = rule, .state = OUTSIDE};
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* True while the byte belongs to a string, its quotes too. */
-static bool step_string(struct docker_sieve *s, char c) {
-    if (!s->in_string) {
-        s->in_string = c == '"';
-        return s->in_string;
-    }
-    if (s->escaped) {
-        s->escaped = false;
-    } else if (c == '\\') {
-        s->escaped = true;
-    } else if (c == '"') {
-        s->in_string = false;
-    }
-    return true;
-}
-
 static void keep_name(struct docker_sieve *s, char c, bool begins) {
     if (begins) {
         s->name_len = 0;
-    } else if (s->in_string) {
+    } else if (s->quote.inside) {
         if (s->name_len < sizeof(s->name)) {
             s->name[s->name_len] = c;
         }
@@ -117,11 +97,11 @@ static bool is_emptied(const struct docker_sieve *s) {
 }
 
 static enum fate step_outside(struct docker_sieve *s, char c) {
-    bool begins = !s->in_string;
-    if (step_string(s, c)) {
+    bool begins = !s->quote.inside;
+    if (docker_quote_step(&s->quote, c)) {
         s->state = OUTSIDE;
         keep_name(s, c, begins);
-    } else if (is_blank(c)) {
+    } else if (docker_quote_is_blank(c)) {
         /* between a name and its value as well */
     } else if (s->state == AFTER_STRING && c == ':' && is_name(s, s->rule->object)) {
         s->state = BEFORE_VALUE;
@@ -145,7 +125,7 @@ static enum fate step_before_name(struct docker_sieve *s, char c) {
         return PASSES;
     }
     if (c == '"') {
-        s->in_string = true;
+        (void)docker_quote_step(&s->quote, c);
         s->matched = 0;
         s->state = s->rule->keep != NULL ? IN_NAME : DROPPING;
     }
@@ -153,7 +133,7 @@ static enum fate step_before_name(struct docker_sieve *s, char c) {
 }
 
 static enum fate step_in_name(struct docker_sieve *s, char c) {
-    (void)step_string(s, c);
+    (void)docker_quote_step(&s->quote, c);
     if (c != s->rule->keep[s->matched]) {
         s->state = DROPPING;
         return GOES;
@@ -175,7 +155,7 @@ static bool is_out_of_room(struct docker_sieve *s, bool in_string) {
 
 /* The end of the member is that of the object, or a comma. */
 static enum fate step_member(struct docker_sieve *s, char c) {
-    bool in_string = step_string(s, c);
+    bool in_string = docker_quote_step(&s->quote, c);
     enum fate fate = s->state == DROPPING           ? GOES
                      : is_out_of_room(s, in_string) ? TAKES_BACK
                                                     : PASSES;
@@ -199,7 +179,7 @@ static enum fate step_member(struct docker_sieve *s, char c) {
 
 /* The end of the value is that of what it is in, or a comma. */
 static enum fate step_emptied(struct docker_sieve *s, char c) {
-    if (step_string(s, c)) {
+    if (docker_quote_step(&s->quote, c)) {
         return GOES;
     }
     if (c == '{' || c == '[') {
@@ -214,7 +194,7 @@ static enum fate step_emptied(struct docker_sieve *s, char c) {
 }
 
 static enum fate step_before_emptied(struct docker_sieve *s, char c) {
-    if (is_blank(c)) {
+    if (docker_quote_is_blank(c)) {
         return PASSES;
     }
     s->state = EMPTYING;

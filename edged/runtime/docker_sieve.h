@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "runtime/docker_quote.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +33,7 @@ struct docker_sieve {
     const struct docker_sieve_rule *rule;
     int state;
     size_t depth; /* of open objects and arrays, below the thinned one while in it */
-    bool in_string, escaped;
+    struct docker_quote quote;
     bool any, any_before;             /* a member of the thinned object has passed */
     size_t begun;                     /* where in the output the present member begins */
     size_t passed, member_len;        /* bytes of the object and of the present member */
