@@ -168,10 +168,7 @@ static void tell(const struct module_ops_change *c, enum edge_code code,
     };
     if (c->what == MODULE_SETTLE) {
         if (code != EDGE_OK && code != EDGE_CANCELED) {
-            log_warn("What an interrupted replacement of module %s has left is still there: %s; "
-                     "it is looked at again when a module is changed or the container engine is "
-                     "back",
-                     c->name, edge_error_text(err));
+            module_ops_tell_left(c->name, err);
         } else if (c->cleared) {
             log_info("Module %s: what an interrupted replacement had left was removed", c->name);
         } else if (c->renamed) {
@@ -306,12 +303,7 @@ static enum edge_code submit(struct module_ops_change *c, struct edge_error *err
 }
 
 static void on_again(void *data) {
-    struct module_ops_change *c = data;
-    struct edge_error err = {0};
-    enum edge_code code = module_ops_begin(c, &err);
-    if (code != EDGE_OK) {
-        module_ops_go_on(c, code, &err);
-    }
+    module_ops_try(data);
 }
 
 enum edge_code module_ops_run(struct module_ops *m, const struct module_order *order,

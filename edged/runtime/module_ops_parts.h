@@ -86,17 +86,18 @@ void module_ops_finish(struct module_ops_change *c, enum edge_code code,
 void module_ops_check_closed(struct module_ops *m);
 void module_ops_tell_image(const struct module_ops_change *c, enum module_image what);
 
-/* module_ops_steps.c. begin: the present step. advance: on to the first that takes time, or true in
- * *ret_end. go_on: after a step. */
+/* module_ops_steps.c. try: begins the present step, or goes on with why not. advance: on to the
+ * first that takes time, or true in *ret_end. go_on: after a step. */
 const enum module_ops_step *module_ops_plan(enum module_change what);
-enum edge_code module_ops_begin(struct module_ops_change *c, struct edge_error *err) EDGE_NODISCARD;
+void module_ops_try(struct module_ops_change *c);
 enum edge_code module_ops_advance(struct module_ops_change *c, bool *ret_end,
                                   struct edge_error *err) EDGE_NODISCARD;
 bool module_ops_is_passing(enum edge_code code); /* another try may end otherwise */
 void module_ops_go_on(struct module_ops_change *c, enum edge_code code,
                       const struct edge_error *err);
 
-/* module_ops_settle.c: ends the list, if one is under way. */
+/* module_ops_settle.c. end: of the list, if one is under way. */
 void module_ops_settle_end(struct module_ops *m);
+void module_ops_tell_left(const char *name, const struct edge_error *err);
 
 #endif

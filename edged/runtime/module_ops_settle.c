@@ -7,6 +7,12 @@
 
 #include "base/log.h"
 
+void module_ops_tell_left(const char *name, const struct edge_error *err) {
+    log_warn("What an interrupted replacement of module %s has left is still there: %s; it is "
+             "looked at again when a module is changed or the container engine is back",
+             name, edge_error_text(err));
+}
+
 static void settle_one(struct module_ops *m, const char *name) {
     const struct module_order order = {.change = MODULE_SETTLE, .name = name};
     struct edge_error err;
@@ -16,9 +22,7 @@ static void settle_one(struct module_ops *m, const char *name) {
     }
     m->settled = false;
     if (code != EDGE_RETRY) { /* while changes are held back it is no news */
-        log_warn("What an interrupted replacement of module %s has left is still there: %s; it is "
-                 "looked at again when a module is changed or the container engine is back",
-                 name, edge_error_text(&err));
+        module_ops_tell_left(name, &err);
     }
 }
 

@@ -138,7 +138,7 @@ static enum edge_code stop(struct module_ops_change *c, struct edge_error *err) 
                         &c->op, err);
 }
 
-enum edge_code module_ops_begin(struct module_ops_change *c, struct edge_error *err) {
+static enum edge_code begin(struct module_ops_change *c, struct edge_error *err) {
     struct runtime *rt = c->owner->rt;
 
     switch (step_of(c)) {
@@ -201,7 +201,7 @@ enum edge_code module_ops_advance(struct module_ops_change *c, bool *ret_end,
                 return EDGE_OK;
             }
         } else if (is_needed(c)) {
-            return module_ops_begin(c, err);
+            return begin(c, err);
         }
     }
 }
@@ -308,16 +308,20 @@ static void fail(struct module_ops_change *c, enum edge_code code, const struct 
     }
 }
 
-static void clear_and_go_on(struct module_ops_change *c) {
+void module_ops_try(struct module_ops_change *c) {
     struct edge_error err = {0};
+    enum edge_code code = begin(c, &err);
+    if (code != EDGE_OK) {
+        module_ops_go_on(c, code, &err);
+    }
+}
+
+static void clear_and_go_on(struct module_ops_change *c) {
     c->clears++;
     c->left = true;
     c->tries = 0;
     c->at--; /* STEP_CLEAR */
-    enum edge_code code = module_ops_begin(c, &err);
-    if (code != EDGE_OK) {
-        module_ops_go_on(c, code, &err);
-    }
+    module_ops_try(c);
 }
 
 static void succeed(struct module_ops_change *c) {
