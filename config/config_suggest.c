@@ -31,10 +31,6 @@ static const struct {
     {"user", "agent.config.auth.username"},
 };
 
-static char fold(char c) {
-    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
 /* Small letters without separators: "create_options", "CreateOptions" and "createOptions" are the
  * same word. */
 static bool word_make(struct word *w, struct slice name) {
@@ -46,7 +42,7 @@ static bool word_make(struct word *w, struct slice name) {
         if (w->len == WORD_MAX) {
             return false;
         }
-        w->text[w->len++] = fold(name.ptr[i]);
+        w->text[w->len++] = slice_lower(name.ptr[i]);
     }
     return w->len > 0;
 }

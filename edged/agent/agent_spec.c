@@ -67,7 +67,7 @@ static void copy_members_but(struct json_writer *w, const struct cJSON *object, 
 static void lower(const char *from, char *to, size_t size) {
     size_t i = 0;
     for (; from[i] != '\0' && i + 1 < size; i++) {
-        to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] - 'A' + 'a') : from[i];
+        to[i] = slice_lower(from[i]);
     }
     to[i] = '\0';
 }

@@ -253,15 +253,11 @@ const char *json_name(const struct cJSON *member) {
     return member->string;
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* In Unicode U+017F is an 's' in another case, U+212A a 'k'. */
 bool json_name_is(const struct cJSON *member, const char *want) {
     const char *name = member->string;
     for (; *want != '\0'; want++) {
-        char c = lower(*name);
+        char c = slice_lower(*name);
         size_t len = 1;
         if (strncmp(name, "\xc5\xbf", 2) == 0) {
             c = 's';
@@ -270,7 +266,7 @@ bool json_name_is(const struct cJSON *member, const char *want) {
             c = 'k';
             len = 3;
         }
-        if (c != lower(*want)) {
+        if (c != slice_lower(*want)) {
             return false;
         }
         name += len;

@@ -23,7 +23,7 @@ bool slice_eq_str(struct slice a, const char *text) {
     return slice_eq(a, slice_str(text));
 }
 
-static char lower(char c) {
+char slice_lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
@@ -33,7 +33,7 @@ bool slice_eq_nocase(struct slice a, const char *text) {
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.ptr[i]) != lower(b.ptr[i])) {
+        if (slice_lower(a.ptr[i]) != slice_lower(b.ptr[i])) {
             return false;
         }
     }

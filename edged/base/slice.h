@@ -23,6 +23,9 @@ struct slice {
 struct slice slice_make(const void *ptr, size_t len);
 struct slice slice_str(const char *text); /* NULL gives an empty slice */
 
+/* A to Z as small letters, everything else as it is. */
+char slice_lower(char c);
+
 bool slice_eq(struct slice a, struct slice b);
 bool slice_eq_str(struct slice a, const char *text);
 bool slice_eq_nocase(struct slice a, const char *text); /* ASCII only */

@@ -39,8 +39,7 @@ enum edge_code sas_resource(struct slice audience, struct buf *out, struct edge_
     }
     char lower[SAS_AUDIENCE_MAX];
     for (size_t i = 0; i < audience.len; i++) {
-        char c = audience.ptr[i];
-        lower[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        lower[i] = slice_lower(audience.ptr[i]);
     }
     return pct_encode(slice_make(lower, audience.len), PCT_SEGMENT, out, err);
 }

@@ -20,14 +20,10 @@ static bool is_alnum(char c) {
     return is_letter(c) || is_digit(c);
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 void names_lower(struct slice text, char out[NAMES_COMMON_NAME_MAX + 1]) {
     size_t len = text.len < NAMES_COMMON_NAME_MAX ? text.len : NAMES_COMMON_NAME_MAX;
     for (size_t i = 0; i < len; i++) {
-        out[i] = lower(text.ptr[i]);
+        out[i] = slice_lower(text.ptr[i]);
     }
     out[len] = '\0';
 }
@@ -45,7 +41,7 @@ void names_sanitize(struct slice module_id, char out[NAMES_LABEL_MAX + 1]) {
     for (; from < to && len < NAMES_LABEL_MAX; from++) {
         char c = module_id.ptr[from];
         if (is_alnum(c) || c == '-') {
-            out[len++] = lower(c);
+            out[len++] = slice_lower(c);
         }
     }
     out[len] = '\0';

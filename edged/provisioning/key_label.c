@@ -30,9 +30,7 @@ enum edge_code key_label_target_hub(const char *host, const char *device_id,
                                     char ret[KEY_LABEL_TARGET_MAX + 1], struct edge_error *err) {
     enum edge_code code = make_target("hub", host, device_id, ret, err);
     for (size_t i = 0; code == EDGE_OK && ret[i] != '\0' && ret[i] != '/'; i++) {
-        if (ret[i] >= 'A' && ret[i] <= 'Z') {
-            ret[i] = (char)(ret[i] - 'A' + 'a');
-        }
+        ret[i] = slice_lower(ret[i]);
     }
     return code;
 }

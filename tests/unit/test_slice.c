@@ -27,6 +27,7 @@ static void test_compare(void **state) {
     /* '[' and '{' differ in the case bit only, but are no letters. */
     assert_false(slice_eq_nocase(SLICE_LIT("["), "{"));
     assert_false(slice_eq_nocase(SLICE_LIT("@"), "`"));
+    assert_int_equal(slice_lower('Z'), 'z');
 }
 
 static void test_ends(void **state) {
