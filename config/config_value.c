@@ -7,7 +7,6 @@
 #include "base/b64.h"
 #include "config/config.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 static bool is_alnum(char c) {
@@ -295,32 +294,21 @@ const char *config_value_image(struct slice value) {
                                    : NULL;
 }
 
-static int address_family(struct slice value) {
-    char text[INET6_ADDRSTRLEN];
-    uint8_t address[sizeof(struct in6_addr)];
-    if (!slice_to_array(value, text, sizeof(text))) {
-        return AF_UNSPEC;
-    }
-    return inet_pton(AF_INET, text, address) == 1    ? AF_INET
-           : inet_pton(AF_INET6, text, address) == 1 ? AF_INET6
-                                                     : AF_UNSPEC;
-}
-
 const char *config_value_ip_address(struct slice value) {
-    return address_family(value) != AF_UNSPEC ? NULL : "is no IP address";
+    uint8_t ip[SLICE_IP_MAX];
+    size_t len = 0;
+    return slice_parse_ip(value, ip, &len) ? NULL : "is no IP address";
 }
 
 const char *config_value_ip_range(struct slice value) {
     struct slice address, bits;
+    uint8_t ip[SLICE_IP_MAX];
+    size_t len = 0;
     uint64_t number = 0;
-    if (!slice_cut(value, '/', &address, &bits)) {
-        return "is no range ADDRESS/BITS, like 172.30.0.0/16";
-    }
-    int family = address_family(address);
-    if (family == AF_UNSPEC || !slice_parse_u64(bits, family == AF_INET ? 32 : 128, &number)) {
-        return "is no range ADDRESS/BITS, like 172.30.0.0/16";
-    }
-    return NULL;
+    return slice_cut(value, '/', &address, &bits) && slice_parse_ip(address, ip, &len) &&
+                   slice_parse_u64(bits, 8 * len, &number)
+               ? NULL
+               : "is no range ADDRESS/BITS, like 172.30.0.0/16";
 }
 
 const char *config_value_absolute_path(struct slice value) {

@@ -4,6 +4,7 @@
  */
 #include "base/slice.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,22 @@ bool slice_parse_i64(struct slice s, int64_t *ret_value) {
     }
     *ret_value = (int64_t)(negative ? 0 - value : value);
     return true;
+}
+
+bool slice_parse_ip(struct slice s, uint8_t ret[SLICE_IP_MAX], size_t *ret_len) {
+    char copy[INET6_ADDRSTRLEN];
+    if (!slice_to_array(s, copy, sizeof(copy))) {
+        return false;
+    }
+    if (inet_pton(AF_INET, copy, ret) == 1) {
+        *ret_len = 4;
+        return true;
+    }
+    if (inet_pton(AF_INET6, copy, ret) == 1) {
+        *ret_len = 16;
+        return true;
+    }
+    return false;
 }
 
 size_t slice_utf8_char(struct slice s) {

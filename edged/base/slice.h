@@ -49,6 +49,12 @@ bool slice_parse_u64(struct slice s, uint64_t max, uint64_t *ret_value);
 /* Optional '-' and decimal digits. */
 bool slice_parse_i64(struct slice s, int64_t *ret_value);
 
+#define SLICE_IP_MAX 16 /* bytes of an IPv6 address */
+
+/* An IPv4 (dotted, four decimal numbers) or IPv6 address without zone or brackets: its bytes in
+ * network order, 4 or 16. */
+bool slice_parse_ip(struct slice s, uint8_t ret[SLICE_IP_MAX], size_t *ret_len);
+
 /* Bytes of the well-formed UTF-8 character (RFC 3629) that s starts with; 0 if there is none. */
 size_t slice_utf8_char(struct slice s);
 

@@ -99,7 +99,7 @@ enum edge_code leaf_check_server(const struct leaf_server_request *r, struct edg
 enum edge_code leaf_server(struct leaf_issuer *i, const struct leaf_server_request *r,
                            enum leaf_key_type type, struct leaf_key *key, struct leaf *ret,
                            struct edge_error *err) {
-    uint8_t ip[NAMES_IP_MAX];
+    uint8_t ip[SLICE_IP_MAX];
     size_t ip_len = 0;
     char host[NAMES_COMMON_NAME_MAX + 1];
     char module[NAMES_LABEL_MAX + 1];
@@ -111,7 +111,7 @@ enum edge_code leaf_server(struct leaf_issuer *i, const struct leaf_server_reque
                                     .common_name = r->common_name,
                                     .not_before_wall_s = r->now_wall_s,
                                     .not_after_wall_s = r->not_after_wall_s};
-    if (names_is_ip(r->common_name, ip, &ip_len)) {
+    if (slice_parse_ip(r->common_name, ip, &ip_len)) {
         request.ip = slice_make(ip, ip_len);
     } else {
         names_lower(r->common_name, host);

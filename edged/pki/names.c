@@ -5,7 +5,6 @@
  */
 #include "pki/names.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 static bool is_letter(char c) {
@@ -45,22 +44,6 @@ void names_sanitize(struct slice module_id, char out[NAMES_LABEL_MAX + 1]) {
         }
     }
     out[len] = '\0';
-}
-
-bool names_is_ip(struct slice text, uint8_t ret[NAMES_IP_MAX], size_t *ret_len) {
-    char copy[INET6_ADDRSTRLEN];
-    if (!slice_to_array(text, copy, sizeof(copy))) {
-        return false;
-    }
-    if (inet_pton(AF_INET, copy, ret) == 1) {
-        *ret_len = 4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, copy, ret) == 1) {
-        *ret_len = 16;
-        return true;
-    }
-    return false;
 }
 
 static bool is_label(struct slice s) {
@@ -118,7 +101,7 @@ static bool has_control(struct slice s) {
 }
 
 enum edge_code names_check_common_name(struct slice common_name, struct edge_error *err) {
-    uint8_t ip[NAMES_IP_MAX];
+    uint8_t ip[SLICE_IP_MAX];
     size_t ip_len = 0;
     if (is_blank(common_name)) {
         return edge_set(err, EDGE_INVALID, "the common name is empty");
@@ -134,7 +117,7 @@ enum edge_code names_check_common_name(struct slice common_name, struct edge_err
         return edge_set(err, EDGE_INVALID,
                         "the common name contains a comma: it is one host name or IP address");
     }
-    if (!names_is_ip(common_name, ip, &ip_len) && !names_is_dns(common_name)) {
+    if (!slice_parse_ip(common_name, ip, &ip_len) && !names_is_dns(common_name)) {
         return edge_set(err, EDGE_INVALID,
                         "the common name is neither a host name (letters, digits, '-', '_' and "
                         "'.', no wildcard) nor an IP address");

@@ -14,7 +14,6 @@
 
 #define NAMES_COMMON_NAME_MAX 64  /* bytes; ub-common-name of RFC 5280 */
 #define NAMES_LABEL_MAX       63  /* bytes of one DNS label */
-#define NAMES_IP_MAX          16  /* bytes of an IPv6 address */
 #define NAMES_ID_MAX          255 /* bytes of a device id or host name */
 #define NAMES_URI_MAX         640 /* bytes of the URI of an identity */
 
@@ -25,10 +24,6 @@ void names_sanitize(struct slice module_id, char out[NAMES_LABEL_MAX + 1]);
 
 /* Lower-cased (ASCII), at most 64 bytes. */
 void names_lower(struct slice text, char out[NAMES_COMMON_NAME_MAX + 1]);
-
-/* Whether the text is an IPv4 (dotted, four decimal numbers) or IPv6 address without zone or
- * brackets; if so its bytes in network order, 4 or 16. */
-bool names_is_ip(struct slice text, uint8_t ret[NAMES_IP_MAX], size_t *ret_len);
 
 /* Whether the text is a host name: labels of letters, digits, '-' and '_' that neither begin nor
  * end with '-', 1 to 63 bytes each; the last of several is not a number. No wildcard. */

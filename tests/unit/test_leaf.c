@@ -297,7 +297,7 @@ static void no_name_brings_another_one_with_it(void **state) {
         names_lower(common_name, lower);
         bool has_module = sanitized[0] != '\0' && strcmp(sanitized, lower) != 0;
         (void)snprintf(expected, sizeof(expected), "%s:%s%s%s",
-                       names_is_ip(common_name, ip, &ip_len) ? "IP" : "DNS", lower,
+                       slice_parse_ip(common_name, ip, &ip_len) ? "IP" : "DNS", lower,
                        has_module ? ",DNS:" : "", has_module ? sanitized : "");
         assert_string_equal(pki_env_san(cert), expected);
         assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(cert)), 1);

@@ -72,41 +72,6 @@ static void lowered(void **state) {
     assert_int_equal(strlen(out), NAMES_COMMON_NAME_MAX);
 }
 
-static void addresses(void **state) {
-    static const struct {
-        const char *text;
-        size_t len; /* 0: none */
-    } rows[] = {
-        {"10.0.0.1", 4},
-        {"255.255.255.255", 4},
-        {"::1", 16},
-        {"2001:db8::1", 16},
-        {"::ffff:1.2.3.4", 16},
-        {"1.2.3", 0},
-        {"1.2.3.256", 0},
-        {"01.2.3.4", 0},
-        {"1.2.3.4 ", 0},
-        {"0x7f.1", 0},
-        {"fe80::1%eth0", 0},
-        {"[::1]", 0},
-        {"::g", 0},
-        {"", 0},
-        {"host", 0},
-    };
-    (void)state;
-    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
-        uint8_t ip[NAMES_IP_MAX];
-        size_t len = 0;
-        assert_int_equal(names_is_ip(slice_str(rows[i].text), ip, &len), rows[i].len > 0);
-        assert_int_equal(len, rows[i].len);
-    }
-    uint8_t ip[NAMES_IP_MAX];
-    size_t len;
-    assert_false(names_is_ip(slice_make("1.2.3.4\0", 8), ip, &len));
-    assert_true(names_is_ip(SLICE_LIT("1.2.3.4"), ip, &len));
-    assert_memory_equal(ip, "\1\2\3\4", 4);
-}
-
 static void host_names(void **state) {
     static const struct {
         const char *text;
@@ -194,7 +159,6 @@ int main(void) {
         cmocka_unit_test(sanitized_as_in_release_1_1),
         cmocka_unit_test(sanitized_text_is_short_and_plain_whatever_comes),
         cmocka_unit_test(lowered),
-        cmocka_unit_test(addresses),
         cmocka_unit_test(host_names),
         cmocka_unit_test(common_names),
         cmocka_unit_test(ids),

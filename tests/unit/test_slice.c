@@ -102,6 +102,41 @@ static void test_numbers(void **state) {
     assert_int_equal(i, 0);
 }
 
+static void test_addresses(void **state) {
+    static const struct {
+        const char *text;
+        size_t len; /* 0: none */
+    } rows[] = {
+        {"10.0.0.1", 4},
+        {"255.255.255.255", 4},
+        {"::1", 16},
+        {"2001:db8::1", 16},
+        {"::ffff:1.2.3.4", 16},
+        {"1.2.3", 0},
+        {"1.2.3.256", 0},
+        {"01.2.3.4", 0},
+        {"1.2.3.4 ", 0},
+        {"0x7f.1", 0},
+        {"fe80::1%eth0", 0},
+        {"[::1]", 0},
+        {"::g", 0},
+        {"", 0},
+        {"host", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < EDGE_ARRAY_LEN(rows); i++) {
+        uint8_t ip[SLICE_IP_MAX];
+        size_t len = 0;
+        assert_int_equal(slice_parse_ip(slice_str(rows[i].text), ip, &len), rows[i].len > 0);
+        assert_int_equal(len, rows[i].len);
+    }
+    uint8_t ip[SLICE_IP_MAX];
+    size_t len;
+    assert_false(slice_parse_ip(slice_make("1.2.3.4\0", 8), ip, &len));
+    assert_true(slice_parse_ip(SLICE_LIT("1.2.3.4"), ip, &len));
+    assert_memory_equal(ip, "\1\2\3\4", 4);
+}
+
 static void test_utf8(void **state) {
     (void)state;
     static const char *const good[] = {
@@ -195,13 +230,10 @@ static void test_printf_argument(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_trim_find_cut),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_printf_argument),
+        cmocka_unit_test(test_compare),       cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_trim_find_cut), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_copies),        cmocka_unit_test(test_printf_argument),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
