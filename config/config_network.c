@@ -11,11 +11,9 @@
 #define PATH   "moby_runtime.network"
 #define RANGES PATH ".ipam.config"
 
-typedef const char *(range_rule)(struct slice value);
-
 /* One that the engine would not take matters only where the network does not exist yet. */
 static void take_member(struct config_doc *doc, const struct config_node *range, unsigned index,
-                        const char *name, range_rule *rule, char **ret) {
+                        const char *name, config_rule *rule, char **ret) {
     const struct config_node *node = config_tree_member(range, slice_str(name));
     if (node == NULL || node->kind != CONFIG_STRING || node->text.len == 0) {
         return;
