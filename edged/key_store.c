@@ -40,20 +40,19 @@ enum edge_code key_store_open(const struct edge_config *cfg, const char *keys_di
  * file is gone. */
 static void look_for_damage(struct warm_up *job) {
     int dirfd EDGE_CLEANUP(edge_cleanup_fd) = -1;
-    char **names = NULL;
-    size_t cnt = 0, len = 0;
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
+    size_t len = 0;
     if (fs_dir_open(job->keys_dir, false, 0, &dirfd, NULL) != EDGE_OK ||
-        fs_list(dirfd, "", FILES_MAX, &names, &cnt, NULL) != EDGE_OK) {
+        fs_list(dirfd, "", FILES_MAX, &names, NULL) != EDGE_OK) {
         return;
     }
-    for (size_t i = 0; i < cnt; i++) {
-        if (strstr(names[i], ".damaged-") != NULL && len < sizeof(job->damaged)) {
+    for (size_t i = 0; i < names.cnt; i++) {
+        if (strstr(names.list[i], ".damaged-") != NULL && len < sizeof(job->damaged)) {
             int n = snprintf(job->damaged + len, sizeof(job->damaged) - len, "%s%s",
-                             len > 0 ? ", " : "", names[i]);
+                             len > 0 ? ", " : "", names.list[i]);
             len += n > 0 ? (size_t)n : 0;
         }
     }
-    fs_names_free(names, cnt);
 }
 
 static void run(void *data) {

@@ -345,7 +345,7 @@ static enum edge_code open_all(struct module_sockets *m, struct notify_fds *fds,
     unsigned made = open_kept(m, fds);
     enum edge_code code = fs_dir_open(m->folder, true, FOLDER_MODE, &dir, err);
     if (code == EDGE_OK) {
-        code = fs_list(dir, "", MODULE_SOCKETS_MAX, &names.list, &names.cnt, err);
+        code = fs_list(dir, "", MODULE_SOCKETS_MAX, &names, err);
     }
     if (code == EDGE_RANGE) {
         log_warn("What is in '%s' does not count, there are %s: remove what is not needed",

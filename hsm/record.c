@@ -206,7 +206,7 @@ static enum edge_code each(int dirfd, const char *prefix, const char *word, size
                            struct edge_error *err) {
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
 
-    enum edge_code rc = fs_list(dirfd, prefix, FILES_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, prefix, FILES_MAX, &names, err);
     for (size_t i = 0; rc == EDGE_OK && i < names.cnt; i++) {
         if (strchr(names.list[i], '.') != NULL) {
             continue;

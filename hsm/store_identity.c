@@ -38,7 +38,7 @@ static enum edge_code scan(int dirfd, uint64_t *ret_highest, size_t *ret_cnt,
                            struct edge_error *err) {
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
 
-    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names, err);
     if (rc != EDGE_OK) {
         return rc;
     }
@@ -230,7 +230,7 @@ enum edge_code store_identity_list(int dirfd, enum store_kind kind,
     struct hsm_identity all[HSM_IDENTITY_MAX], found;
     size_t cnt = 0;
 
-    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, PREFIX, LIST_MAX, &names, err);
     if (rc != EDGE_OK) {
         return rc;
     }

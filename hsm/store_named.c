@@ -158,7 +158,7 @@ enum edge_code store_named_list(int dirfd, enum hsm_key_place place,
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
-    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names, err);
     if (rc != EDGE_OK) {
         return rc;
     }
@@ -182,7 +182,7 @@ static enum edge_code check_count(int dirfd, struct edge_error *err) {
     struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     size_t cnt = 0;
 
-    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names.list, &names.cnt, err);
+    enum edge_code rc = fs_list(dirfd, STORE_NAMED_PREFIX, LIST_MAX, &names, err);
     for (size_t i = 0; rc == EDGE_OK && i < names.cnt; i++) {
         cnt += name_in(names.list[i]) != NULL;
     }

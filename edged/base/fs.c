@@ -357,42 +357,41 @@ static int compare(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static enum edge_code list_add(char ***names, size_t *cnt, const char *name,
-                               struct edge_error *err) {
+static enum edge_code list_add(struct fs_names *names, const char *name, struct edge_error *err) {
     /* Room grows at powers of two. */
-    if ((*cnt & (*cnt - 1)) == 0) {
-        char **more = reallocarray(*names, *cnt > 0 ? *cnt * 2 : 1, sizeof(char *));
+    if ((names->cnt & (names->cnt - 1)) == 0) {
+        char **more =
+            reallocarray(names->list, names->cnt > 0 ? names->cnt * 2 : 1, sizeof(char *));
         if (more == NULL) {
             return edge_set(err, EDGE_NOMEM, "out of memory for file names");
         }
-        *names = more;
+        names->list = more;
     }
     char *copy = strdup(name);
     if (copy == NULL) {
         return edge_set(err, EDGE_NOMEM, "out of memory for file names");
     }
-    (*names)[(*cnt)++] = copy;
+    names->list[names->cnt++] = copy;
     return EDGE_OK;
 }
 
-enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,
-                       size_t *ret_cnt, struct edge_error *err) {
+enum edge_code fs_list(int dirfd, const char *prefix, size_t max, struct fs_names *ret,
+                       struct edge_error *err) {
     DIR *dir = list_open(dirfd);
     if (dir == NULL) {
         return edge_set_errno(err, errno, "cannot list a directory");
     }
     enum edge_code code = EDGE_OK;
-    char **names = NULL;
-    size_t cnt = 0;
+    struct fs_names names = {0};
     struct dirent *e;
     while (code == EDGE_OK && (errno = 0, e = readdir(dir)) != NULL) {
         if (e->d_name[0] == '.' || !slice_starts_with(slice_str(e->d_name), prefix)) {
             continue;
         }
-        if (cnt == max) {
+        if (names.cnt == max) {
             code = edge_set(err, EDGE_RANGE, "more than %zu files", max);
         } else {
-            code = list_add(&names, &cnt, e->d_name, err);
+            code = list_add(&names, e->d_name, err);
         }
     }
     if (code == EDGE_OK && errno != 0) {
@@ -400,26 +399,21 @@ enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_na
     }
     closedir(dir);
     if (code != EDGE_OK) {
-        fs_names_free(names, cnt);
+        fs_names_clear(&names);
         return code;
     }
-    if (cnt > 0) {
-        qsort(names, cnt, sizeof(char *), compare);
+    if (names.cnt > 0) {
+        qsort(names.list, names.cnt, sizeof(char *), compare);
     }
-    *ret_names = names;
-    *ret_cnt = cnt;
+    *ret = names;
     return EDGE_OK;
 }
 
-void fs_names_free(char **names, size_t cnt) {
-    for (size_t i = 0; i < cnt; i++) {
-        free(names[i]);
-    }
-    free(names);
-}
-
 void fs_names_clear(struct fs_names *n) {
-    fs_names_free(n->list, n->cnt);
+    for (size_t i = 0; i < n->cnt; i++) {
+        free(n->list[i]);
+    }
+    free(n->list);
     *n = (struct fs_names){0};
 }
 

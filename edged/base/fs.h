@@ -60,17 +60,15 @@ enum edge_code fs_set_aside(int dirfd, const char *name, char *ret_name, size_t 
 enum edge_code fs_set_aside_as(int dirfd, const char *name, const char *word, char *ret_name,
                                size_t ret_size, struct edge_error *err) EDGE_NODISCARD;
 
-/* Names in a directory that start with prefix, at most max; sorted; freed with fs_names_free.
- * Left-over temporary files are not listed. */
-enum edge_code fs_list(int dirfd, const char *prefix, size_t max, char ***ret_names,
-                       size_t *ret_cnt, struct edge_error *err) EDGE_NODISCARD;
-void fs_names_free(char **names, size_t cnt);
-
-/* A list for EDGE_CLEANUP(fs_names_clear). */
 struct fs_names {
     char **list;
     size_t cnt;
 };
+
+/* Names in a directory that start with prefix, at most max; sorted. Left-over temporary files are
+ * not listed. */
+enum edge_code fs_list(int dirfd, const char *prefix, size_t max, struct fs_names *ret,
+                       struct edge_error *err) EDGE_NODISCARD;
 void fs_names_clear(struct fs_names *n);
 
 /* Whether two looks at a name saw the same file with the same content, without reading it. */

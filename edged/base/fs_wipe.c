@@ -75,21 +75,19 @@ enum edge_code fs_wipe_replace(int dirfd, const char *name, struct slice content
 }
 
 enum edge_code fs_wipe_rest(int dirfd, size_t *ret_cnt, struct edge_error *err) {
-    char **names = NULL;
-    size_t cnt = 0;
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     struct stat st;
     *ret_cnt = 0;
-    enum edge_code code = fs_list(dirfd, "", FS_WIPE_FILES_MAX, &names, &cnt, err);
+    enum edge_code code = fs_list(dirfd, "", FS_WIPE_FILES_MAX, &names, err);
     if (code != EDGE_OK) {
         return code;
     }
-    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
-        if (slice_ends_with(slice_str(names[i]), FS_WIPE_SUFFIX) &&
-            fstatat(dirfd, names[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
-            code = finish(dirfd, names[i], err);
+    for (size_t i = 0; code == EDGE_OK && i < names.cnt; i++) {
+        if (slice_ends_with(slice_str(names.list[i]), FS_WIPE_SUFFIX) &&
+            fstatat(dirfd, names.list[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+            code = finish(dirfd, names.list[i], err);
             *ret_cnt += code == EDGE_OK ? 1 : 0;
         }
     }
-    fs_names_free(names, cnt);
     return code;
 }

@@ -167,21 +167,19 @@ static enum edge_code sweep_one(int dirfd, struct hsm *h, const char *name,
 
 void external_files_sweep(const char *dir, struct hsm *h, const struct state *s) {
     int dirfd EDGE_CLEANUP(edge_cleanup_fd) = -1;
-    char **names = NULL;
-    size_t cnt = 0;
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
     struct edge_error err;
     if (fs_dir_open(dir, false, 0700, &dirfd, &err) != EDGE_OK ||
-        fs_list(dirfd, PREFIX, FILES_MAX, &names, &cnt, &err) != EDGE_OK) {
+        fs_list(dirfd, PREFIX, FILES_MAX, &names, &err) != EDGE_OK) {
         return;
     }
     enum edge_code code = EDGE_OK;
-    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
-        if (!(s->has_current && is_named(&s->current, names[i])) &&
-            !(s->has_previous && is_named(&s->previous, names[i]))) {
-            code = sweep_one(dirfd, h, names[i], &err);
+    for (size_t i = 0; code == EDGE_OK && i < names.cnt; i++) {
+        if (!(s->has_current && is_named(&s->current, names.list[i])) &&
+            !(s->has_previous && is_named(&s->previous, names.list[i]))) {
+            code = sweep_one(dirfd, h, names.list[i], &err);
         }
     }
-    fs_names_free(names, cnt);
 }
 
 enum edge_code external_files_path(const char *ref, char *ret, size_t size,

@@ -150,13 +150,13 @@ static enum edge_code clean_file(struct clean *c, const struct folder *f, int fd
 }
 
 static enum edge_code clean_names(struct clean *c, const struct folder *f, int fd) {
-    char **names = NULL;
-    size_t cnt = 0, rest = 0;
+    struct fs_names names EDGE_CLEANUP(fs_names_clear) = {0};
+    size_t rest = 0;
     struct edge_error err;
     enum edge_code code = fs_wipe_rest(fd, &rest, &err);
     c->out.removed += rest;
     if (code == EDGE_OK) {
-        code = fs_list(fd, "", FS_WIPE_FILES_MAX, &names, &cnt, &err);
+        code = fs_list(fd, "", FS_WIPE_FILES_MAX, &names, &err);
     }
     if (code == EDGE_NOMEM) {
         c->why = err;
@@ -167,10 +167,9 @@ static enum edge_code clean_names(struct clean *c, const struct folder *f, int f
         note(c, "'%s' is left: %s", f->dir, edge_error_text(&err));
         return EDGE_OK;
     }
-    for (size_t i = 0; code == EDGE_OK && i < cnt; i++) {
-        code = clean_file(c, f, fd, names[i]);
+    for (size_t i = 0; code == EDGE_OK && i < names.cnt; i++) {
+        code = clean_file(c, f, fd, names.list[i]);
     }
-    fs_names_free(names, cnt);
     return code;
 }
 

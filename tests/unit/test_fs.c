@@ -437,29 +437,27 @@ static void test_list(void **state) {
     const struct tmpdir *dir = *state;
     static const char *const files[] = {"mod-b", "mod-a",       "other",
                                         "mod-c", ".mod-hidden", ".mod-a.0123456789abcdef.tmp"};
-    char **names = NULL;
-    size_t cnt = 99;
-    assert_int_equal(fs_list(dir->fd, "", 10, &names, &cnt, NULL), EDGE_OK);
-    assert_int_equal(cnt, 0);
-    fs_names_free(names, cnt);
+    struct fs_names names = {.cnt = 99};
+    assert_int_equal(fs_list(dir->fd, "", 10, &names, NULL), EDGE_OK);
+    assert_int_equal(names.cnt, 0);
+    fs_names_clear(&names);
     for (size_t i = 0; i < EDGE_ARRAY_LEN(files); i++) {
         tmpdir_write(dir, files[i], "x", 1, 0600);
     }
     /* Twice: listing does not move the position of our descriptor. */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fs_list(dir->fd, "mod-", 3, &names, &cnt, NULL), EDGE_OK);
-        assert_int_equal(cnt, 3);
-        assert_string_equal(names[0], "mod-a");
-        assert_string_equal(names[1], "mod-b");
-        assert_string_equal(names[2], "mod-c");
-        fs_names_free(names, cnt);
+        assert_int_equal(fs_list(dir->fd, "mod-", 3, &names, NULL), EDGE_OK);
+        assert_int_equal(names.cnt, 3);
+        assert_string_equal(names.list[0], "mod-a");
+        assert_string_equal(names.list[1], "mod-b");
+        assert_string_equal(names.list[2], "mod-c");
+        fs_names_clear(&names);
     }
-    names = NULL;
-    assert_int_equal(fs_list(dir->fd, "mod-", 2, &names, &cnt, NULL), EDGE_RANGE);
+    assert_int_equal(fs_list(dir->fd, "mod-", 2, &names, NULL), EDGE_RANGE);
     set_fault("readdir", EIO, 1, 1);
-    assert_int_equal(fs_list(dir->fd, "mod-", 3, &names, &cnt, NULL), EDGE_IO);
-    assert_int_equal(fs_list(-1, "", 3, &names, &cnt, NULL), EDGE_INVALID);
-    assert_null(names);
+    assert_int_equal(fs_list(dir->fd, "mod-", 3, &names, NULL), EDGE_IO);
+    assert_int_equal(fs_list(-1, "", 3, &names, NULL), EDGE_INVALID);
+    assert_null(names.list);
 }
 
 static void test_dir_open(void **state) {
@@ -521,17 +519,16 @@ static void test_dir_open_faults(void **state) {
 static enum edge_code list_and_read(void *data) {
     const struct tmpdir *dir = data;
     struct edge_error err = {0};
-    char **names = NULL;
-    size_t cnt = 0;
+    struct fs_names names = {0};
     struct buf out;
     buf_init(&out, OUT_MAX);
-    enum edge_code code = fs_list(dir->fd, "", 10, &names, &cnt, &err);
+    enum edge_code code = fs_list(dir->fd, "", 10, &names, &err);
     if (code == EDGE_OK) {
         code = fs_read(dir->fd, "a", &out, &err);
     }
     assert_int_equal(code, err.code);
     assert_true(code == EDGE_OK || code == EDGE_NOMEM);
-    fs_names_free(names, cnt);
+    fs_names_clear(&names);
     buf_clear(&out);
     return code;
 }

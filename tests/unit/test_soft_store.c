@@ -189,13 +189,12 @@ static enum edge_code life(void *data) {
 /* A failure is not damage: nothing is set aside. */
 static void out_of_memory(void **state) {
     struct tmpdir *dir = *state;
-    char **names = NULL;
-    size_t cnt = 0;
+    struct fs_names names = {0};
 
     assert_true(alloc_fail_torture(life, dir) > 10);
-    assert_int_equal(fs_list(dir->fd, "", 100, &names, &cnt, NULL), EDGE_OK);
-    assert_int_equal(cnt, 0);
-    fs_names_free(names, cnt);
+    assert_int_equal(fs_list(dir->fd, "", 100, &names, NULL), EDGE_OK);
+    assert_int_equal(names.cnt, 0);
+    fs_names_clear(&names);
 }
 
 #define IN_DIR(fn) cmocka_unit_test_setup_teardown(fn, tmpdir_setup, tmpdir_teardown)
