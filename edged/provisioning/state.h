@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/mac.h"
 #include "base/slice.h"
 #include "hsm/hsm.h"
 #include "provisioning/provisioning.h"
@@ -19,7 +20,7 @@
 
 #define STATE_FILE      "provisioning"
 #define STATE_SIZE_MAX  8192
-#define STATE_INPUT_LEN 65 /* hex digest and NUL */
+#define STATE_INPUT_LEN SHA256_HEX
 
 struct state {
     bool has_current;
