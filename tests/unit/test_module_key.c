@@ -362,6 +362,14 @@ static void test_one_module_leaves_room(void **state) {
     derive(f, "evil", "5");
 }
 
+/* For one module of many. */
+static enum edge_code derive_nth(struct fixture *f, size_t i, struct result *r, struct op *ret_op) {
+    char name[16];
+    (void)snprintf(name, sizeof(name), "m%zu", i);
+    const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
+    return module_keys_derive(f->keys, &id, on_key, r, ret_op, NULL);
+}
+
 /* All modules come back at once, as after a restart: the worker keeps room for others, whoever
  * finds no place there waits for one, and all get their keys. */
 static void test_all_modules_leave_room(void **state) {
@@ -371,10 +379,7 @@ static void test_all_modules_leave_room(void **state) {
     memset(r, 0, sizeof(r));
     fake_worker_hold(true);
     for (size_t i = 0; i <= MODULE_KEY_IN_FLIGHT_MAX; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "m%zu", i);
-        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
-        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], &ops[i], NULL),
+        assert_int_equal(derive_nth(f, i, &r[i], &ops[i]),
                          i < MODULE_KEY_IN_FLIGHT_MAX ? EDGE_OK : EDGE_BUSY);
     }
     assert_true(MODULE_KEY_AT_WORKER_MAX <= WORKER_QUEUE_MAX / 2);
@@ -394,10 +399,7 @@ static void test_waiting_without_a_worker(void **state) {
     memset(r, 0, sizeof(r));
     fake_worker_hold(true);
     for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "m%zu", i);
-        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
-        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL), EDGE_OK);
+        assert_int_equal(derive_nth(f, i, &r[i], NULL), EDGE_OK);
     }
     fake_worker_fail(EDGE_BUSY);
     fake_worker_hold(false);
@@ -416,10 +418,7 @@ static void test_dropped_while_waiting(void **state) {
     memset(r, 0, sizeof(r));
     fake_worker_hold(true);
     for (size_t i = 0; i < EDGE_ARRAY_LEN(r); i++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "m%zu", i);
-        const struct module_key_id id = {slice_str(name), SLICE_LIT("primary"), SLICE_LIT("1")};
-        assert_int_equal(module_keys_derive(f->keys, &id, on_key, &r[i], NULL, NULL), EDGE_OK);
+        assert_int_equal(derive_nth(f, i, &r[i], NULL), EDGE_OK);
     }
     module_keys_drop(f->keys);
     fake_worker_hold(false);
