@@ -385,6 +385,15 @@ static void begin_quiet_stream(struct http_exchange *x) {
     http_reply_stream_begin(x, 200, "text/plain", NULL, on_gone, &stream);
 }
 
+static int open_quiet_stream(void) {
+    world.handler = begin_quiet_stream;
+    gone = 0;
+    int fd = world_connect();
+    world_send(fd, GET_HOOK);
+    world_turn_ms(5);
+    return fd;
+}
+
 /* A stream whose source is silent still notices, and a stream has no deadline. */
 static void test_client_leaves_a_quiet_stream(void **state) {
     (void)state;
@@ -425,11 +434,7 @@ static void test_talkative_client_leaves_a_quiet_stream(void **state) {
 static void test_stream_ends_beside_its_client(void **state) {
     (void)state;
     for (int whole = 0; whole < 2; whole++) {
-        world.handler = begin_quiet_stream;
-        gone = 0;
-        int fd = world_connect();
-        world_send(fd, GET_HOOK);
-        world_turn();
+        int fd = open_quiet_stream();
         (void)close(fd);
         assert_false(http_reply_stream_write(stream, SLICE_LIT("nobody")));
         if (whole) {
@@ -446,11 +451,7 @@ static void test_stream_ends_beside_its_client(void **state) {
 /* What was written arrives, and that it is not all is told by how it ends. */
 static void test_stream_breaks_off(void **state) {
     (void)state;
-    world.handler = begin_quiet_stream;
-    gone = 0;
-    int fd = world_connect();
-    world_send(fd, GET_HOOK);
-    world_turn();
+    int fd = open_quiet_stream();
     assert_true(http_reply_stream_write(stream, SLICE_LIT("half")));
     http_reply_stream_break(stream);
     world_read_to_end(fd);
@@ -465,11 +466,7 @@ static void test_stream_breaks_off(void **state) {
 static void test_deaf_source(void **state) {
     (void)state;
     static char bytes[65536];
-    world.handler = begin_quiet_stream;
-    gone = 0;
-    int fd = world_connect();
-    world_send(fd, GET_HOOK);
-    world_turn_ms(5);
+    int fd = open_quiet_stream();
     for (int i = 0; i < 100 && gone == 0; i++) {
         (void)http_reply_stream_write(stream, slice_make(bytes, sizeof(bytes)));
     }
@@ -557,11 +554,7 @@ static void test_refusals_of_one_listener(void **state) {
 
 static void test_drain_cuts_streams(void **state) {
     (void)state;
-    world.handler = begin_quiet_stream;
-    gone = 0;
-    int fd = world_connect();
-    world_send(fd, GET_HOOK);
-    world_turn_ms(5);
+    int fd = open_quiet_stream();
     world_close();
     assert_int_equal(gone, 1);
     (void)close(fd);
@@ -571,11 +564,7 @@ static void test_drain_cuts_streams(void **state) {
 /* The timer may have been set for somebody else, earlier than the drain needs it. */
 static void test_drain_after_another_deadline(void **state) {
     (void)state;
-    world.handler = begin_quiet_stream;
-    gone = 0;
-    int fd = world_connect();
-    world_send(fd, GET_HOOK);
-    world_turn_ms(5);
+    int fd = open_quiet_stream();
     world.handler = NULL;
     int idle = world_connect();
     world_send(idle, GET_HOOK);
