@@ -12,6 +12,7 @@ import pytest
 from support.daemon import Daemon
 from support.emulator import AdminClient, Emulator
 from support.engine import Engine
+from support.registry import Registry
 from support.swtpm import Swtpm
 from support.tpm2 import Tpm2
 
@@ -113,12 +114,12 @@ def clean(engine: Engine) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def make_engine(work_dir: Path) -> Iterator[Callable[[], Engine]]:
-    """Starts engines that a test may stop and kill."""
+def make_engine(work_dir: Path) -> Iterator[Callable[..., Engine]]:
+    """Starts engines that a test may stop and kill; `kind` makes one, from its folder and `more`."""
     started: list[Engine] = []
 
-    def make() -> Engine:
-        one = Engine(work_dir / f"engine{len(started)}")
+    def make(kind: Callable[..., Engine] = Engine, *more: str) -> Engine:
+        one = kind(work_dir / f"engine{len(started)}", *more)
         started.append(one)
         one.start()
         return one
@@ -126,3 +127,19 @@ def make_engine(work_dir: Path) -> Iterator[Callable[[], Engine]]:
     yield make
     for one in started:
         one.close()
+
+
+@pytest.fixture
+def make_registry(work_dir: Path) -> Iterator[Callable[..., Registry]]:
+    """Starts image registries; `locked`: with a password."""
+    started: list[Registry] = []
+
+    def make(locked: bool = False) -> Registry:
+        one = Registry(work_dir / f"registry{len(started)}", locked)
+        started.append(one)
+        one.start()
+        return one
+
+    yield make
+    for one in started:
+        one.stop()

@@ -6,11 +6,12 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 import yaml
 
+from support.daemon import BUILD
 from support.engine import IMAGE, OWNER_LABEL, OWNER_VALUE, Engine
 from support.podman import Podman
 from support.probe import probe
@@ -19,15 +20,11 @@ NETWORK = f"edged-test-{os.getpid()}"
 
 
 @pytest.fixture(params=[Engine, Podman])
-def engine(request: pytest.FixtureRequest, work_dir: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, make_engine: Callable[..., Engine]) -> Engine:
     """A running engine with the image support.engine.IMAGE, of each kind."""
-    one = request.param(work_dir / "engine")
-    one.start()
-    try:
-        one.load_image()
-        yield one
-    finally:
-        one.close()
+    one = make_engine(request.param)
+    one.load_image()
+    return one
 
 
 @pytest.fixture
@@ -66,7 +63,7 @@ def create_body(home: Path, **options: Any) -> str:
         "moby_runtime": {"network": {"name": NETWORK}},
         "agent": {"env": {"RuntimeLogLevel": "debug"}, "config": {"image": IMAGE, "createOptions": options}},
     }))
-    program = Path(os.environ["EDGE_BUILD"]) / "tests" / "unit" / "agent_spec_probe"
+    program = BUILD / "tests" / "unit" / "agent_spec_probe"
     done = subprocess.run([program, config, "hub.example.net", "dev-1", "6380"], capture_output=True, text=True,
                           timeout=60, check=False)
     assert done.returncode == 0, done.stderr

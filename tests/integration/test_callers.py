@@ -223,7 +223,7 @@ def test_engine_is_asked_once(world: World) -> None:
 
 
 def test_engine_goes_away(
-    make_daemon: Callable[[Optional[Path]], Daemon], make_engine: Callable[[], Engine], work_dir: Path
+    make_daemon: Callable[[Optional[Path]], Daemon], make_engine: Callable[..., Engine], work_dir: Path
 ) -> None:
     """Those who are known go on; strangers are told to come again, and it heals by itself."""
     engine = make_engine()

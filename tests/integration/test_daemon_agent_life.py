@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -18,32 +17,18 @@ TICK = "while :; do echo tick; echo tock >&2; /bin/busybox sleep 0.2; done"
 
 
 @pytest.fixture
-def registry(work_dir: Path) -> Iterator[Registry]:
-    one = Registry(work_dir / "registry", locked=True)
-    one.start()
-    yield one
-    one.stop()
+def registry(make_registry: Callable[..., Registry]) -> Registry:
+    return make_registry(locked=True)
 
 
 @pytest.fixture(params=["docker", "podman"])
-def device(request: pytest.FixtureRequest, engine: Engine, registry: Registry, work_dir: Path) -> Iterator[Device]:
+def device(request: pytest.FixtureRequest, clean: Engine, registry: Registry,
+           make_engine: Callable[..., Engine]) -> Iterator[Device]:
     """Provisioned, without edgeAgent, on either engine."""
-    runs_on: Engine = engine
-    if request.param == "podman":
-        runs_on = Podman(work_dir / "podman", registry.host)
-        runs_on.start()
-    else:
-        engine.clear()
-    try:
-        with whole_device(runs_on) as one:
-            one.daemon.config["provisioning"]["dynamic_reprovisioning"] = True
-            one.start_daemon()
-            yield one
-    finally:
-        if runs_on is engine:
-            engine.clear()
-        else:
-            runs_on.close()
+    with whole_device(make_engine(Podman, registry.host) if request.param == "podman" else clean) as one:
+        one.daemon.config["provisioning"]["dynamic_reprovisioning"] = True
+        one.start_daemon()
+        yield one
 
 
 def wishes(image: str) -> dict[str, Any]:

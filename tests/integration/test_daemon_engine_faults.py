@@ -6,7 +6,6 @@ import json
 import re
 import threading
 import time
-from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
 import pytest
@@ -146,32 +145,27 @@ def in_background(act: Callable[[], Reply]) -> tuple[threading.Thread, list[Repl
     return thread, answers
 
 
-def test_engine_restarts_in_the_middle_of_a_pull(place: Place, work_dir: Path) -> None:
+def test_engine_restarts_in_the_middle_of_a_pull(place: Place, make_registry: Callable[..., Registry]) -> None:
     """The module runs on meanwhile, and the next attempt succeeds."""
-    registry = Registry(work_dir / "registry")
-    registry.start()
-    try:
-        image = registry.push(place.engine, IMAGE, "sensor", "1")
-        place.make()
-        before = place.truth()
-        place.proxy.fail("^POST /images/create.*sensor", "stall", times=1, body='{"status":"Downloading","id":"0a"}')
-        wish = place.spec(f"{image}:1", pull=True)
-        thread, answers = in_background(lambda: place.call("PUT", f"/modules/{NAME}", wish, "&start=true"))
-        process.wait_until(lambda: any(re.search("/images/create.*sensor", one) for one in place.proxy.requests), "the pull has begun")
-        place.proxy.stop()
-        place.proxy.start()
-        thread.join(60)
-        assert answers and answers[0].status in (500, 503) and answers[0].message, answers
-        after = place.truth()
-        assert (after["Id"], after["State"]) == (before["Id"], before["State"])
+    image = make_registry().push(place.engine, IMAGE, "sensor", "1")
+    place.make()
+    before = place.truth()
+    place.proxy.fail("^POST /images/create.*sensor", "stall", times=1, body='{"status":"Downloading","id":"0a"}')
+    wish = place.spec(f"{image}:1", pull=True)
+    thread, answers = in_background(lambda: place.call("PUT", f"/modules/{NAME}", wish, "&start=true"))
+    process.wait_until(lambda: any(re.search("/images/create.*sensor", one) for one in place.proxy.requests), "the pull has begun")
+    place.proxy.stop()
+    place.proxy.start()
+    thread.join(60)
+    assert answers and answers[0].status in (500, 503) and answers[0].message, answers
+    after = place.truth()
+    assert (after["Id"], after["State"]) == (before["Id"], before["State"])
 
-        def is_updated() -> bool:
-            return place.call("PUT", f"/modules/{NAME}", wish, "&start=true").status == 200
+    def is_updated() -> bool:
+        return place.call("PUT", f"/modules/{NAME}", wish, "&start=true").status == 200
 
-        process.wait_until(is_updated, "the engine is found again", 30)
-        assert place.truth()["Config"]["Image"] == f"{image}:1" and place.is_running()
-    finally:
-        registry.stop()
+    process.wait_until(is_updated, "the engine is found again", 30)
+    assert place.truth()["Config"]["Image"] == f"{image}:1" and place.is_running()
 
 
 def test_an_engine_that_hangs(place: Place) -> None:

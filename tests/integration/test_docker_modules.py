@@ -7,30 +7,12 @@ import json
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
-
-import pytest
+from typing import Any, Callable
 
 from support import process
 from support.engine import IMAGE, OURS, SLEEP, Engine
 from support.probe import probe, program
 from support.registry import PASSWORD, Registry, credentials
-
-
-@pytest.fixture
-def make_registry(work_dir: Path) -> Iterator[Callable[..., Registry]]:
-    """Starts registries."""
-    started: list[Registry] = []
-
-    def make(locked: bool = False) -> Registry:
-        one = Registry(work_dir / f"registry{len(started)}", locked)
-        started.append(one)
-        one.start()
-        return one
-
-    yield make
-    for one in started:
-        one.stop()
 
 
 def body(*command: str, image: str = IMAGE, **more: Any) -> str:
@@ -130,7 +112,7 @@ def test_stats(clean: Engine) -> None:
     assert act(clean, "stats", "nobody")["code"] == "not_found"
 
 
-def test_engine_killed_in_the_middle(make_engine: Callable[[], Engine]) -> None:
+def test_engine_killed_in_the_middle(make_engine: Callable[..., Engine]) -> None:
     """Each step ends with a code, can be done again, and leaves one module: not none and not two."""
     engine = make_engine()
     engine.load_image()

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Callable
 
-import pytest
-
 from support import process
 from support.engine import OURS, OWNER_LABEL, Engine
 from support.probe import Watch, probe
@@ -125,7 +123,7 @@ def test_events(clean: Engine) -> None:
         assert watch.rest() == []
 
 
-def test_engine_restarts(make_engine: Callable[[], Engine]) -> None:
+def test_engine_restarts(make_engine: Callable[..., Engine]) -> None:
     engine = make_engine()
     with Watch(engine.socket) as watch:
         watch.expect("connected", "")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Optional
 
 import pytest
 
 from support import process
+from support.daemon import BUILD
 from support.engine import Engine, EngineError
 from support.podman import Podman
 from support.registry import Registry
@@ -19,18 +19,15 @@ AGE_S = 3  # seconds instead of days; images are looked at every second
 
 
 @pytest.fixture
-def registry(work_dir: Path) -> Iterator[Registry]:
-    one = Registry(work_dir / "registry")
-    one.start()
-    yield one
-    one.stop()
+def registry(make_registry: Callable[..., Registry]) -> Registry:
+    return make_registry()
 
 
 class Keeper:
     """The daemon's care for images, as a program: image_probe of the C tests."""
 
     def __init__(self, engine: Engine, state: Path, bootstrap: str) -> None:
-        program = Path(os.environ["EDGE_BUILD"]) / "tests" / "unit" / "image_probe"
+        program = BUILD / "tests" / "unit" / "image_probe"
         self._log = state.parent / "image_probe.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -111,21 +108,5 @@ def test_docker(clean: Engine, registry: Registry, work_dir: Path) -> None:
     care(clean, clean, registry, work_dir)
 
 
-def test_podman(engine: Engine, registry: Registry, work_dir: Path,
-                make_podman: Callable[[str], Podman]) -> None:
-    care(make_podman(registry.host), engine, registry, work_dir)
-
-
-@pytest.fixture
-def make_podman(work_dir: Path) -> Iterator[Callable[[str], Podman]]:
-    started: list[Podman] = []
-
-    def make(registry: str) -> Podman:
-        one = Podman(work_dir / "podman", registry)
-        started.append(one)
-        one.start()
-        return one
-
-    yield make
-    for one in started:
-        one.close()
+def test_podman(engine: Engine, registry: Registry, work_dir: Path, make_engine: Callable[..., Engine]) -> None:
+    care(make_engine(Podman, registry.host), engine, registry, work_dir)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable
 
 import pytest
 
@@ -26,32 +25,25 @@ BODY = json.dumps({
 
 
 @pytest.fixture
-def registry(work_dir: Path) -> Iterator[Registry]:
+def registry(make_registry: Callable[..., Registry]) -> Registry:
     """A registry with a password."""
-    one = Registry(work_dir / "registry", True)
-    one.start()
-    yield one
-    one.stop()
+    return make_registry(locked=True)
 
 
 @pytest.fixture
-def podman(work_dir: Path, registry: Registry) -> Iterator[Podman]:
+def podman(make_engine: Callable[..., Engine], registry: Registry) -> Engine:
     """A running Podman with the image support.engine.IMAGE."""
-    one = Podman(work_dir / "podman", registry.host)
-    one.start()
-    try:
-        one.load_image()
-        yield one
-    finally:
-        one.close()
+    one = make_engine(Podman, registry.host)
+    one.load_image()
+    return one
 
 
-def act(podman: Podman, *what: str) -> dict[str, Any]:
+def act(podman: Engine, *what: str) -> dict[str, Any]:
     """The last answer of one run."""
     return probe(podman.socket, *what)[-1]
 
 
-def test_life_of_a_module(podman: Podman) -> None:
+def test_life_of_a_module(podman: Engine) -> None:
     assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
     assert act(podman, "create", "mod-a", BODY)["code"] == "conflict"
     assert act(podman, "create", "mod-b", BODY.replace(IMAGE, "127.0.0.1:1/none:1"))["code"] == "not_found"
@@ -81,7 +73,7 @@ def test_life_of_a_module(podman: Podman) -> None:
         assert act(podman, what, "mod-a")["code"] == "not_found", what
 
 
-def test_a_container_takes_the_place_of_another(podman: Podman) -> None:
+def test_a_container_takes_the_place_of_another(podman: Engine) -> None:
     """As an update does it."""
     assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
     assert act(podman, "create", "mod-a.edged-next", BODY)["code"] == "ok"
@@ -97,7 +89,7 @@ def test_a_container_takes_the_place_of_another(podman: Podman) -> None:
     assert [m["name"] for m in act(podman, "modules")["modules"]] == ["mod-a"]
 
 
-def test_image_as_it_was_asked_for(podman: Podman) -> None:
+def test_image_as_it_was_asked_for(podman: Engine) -> None:
     body = json.loads(BODY)
     body["Labels"] = {**OURS, "net.azure-devices.edge.original-image": IMAGE}
     assert act(podman, "create", "mod-a", json.dumps(body))["code"] == "ok"
@@ -107,14 +99,14 @@ def test_image_as_it_was_asked_for(podman: Podman) -> None:
     assert act(podman, "module", "mod-a")["image"] == IMAGE
 
 
-def test_others_are_left_alone(podman: Podman) -> None:
+def test_others_are_left_alone(podman: Engine) -> None:
     other = podman.run("other")
     for what in ("start", "stop", "restart", "remove", "logs", "module"):
         assert act(podman, what, "other")["code"] == "not_found"
     assert podman.call("GET", f"/containers/{other.id}/json")["State"]["Running"]
 
 
-def test_pull_with_a_password(podman: Podman, registry: Registry, engine: Engine) -> None:
+def test_pull_with_a_password(podman: Engine, registry: Registry, engine: Engine) -> None:
     name = registry.push(engine, IMAGE, "secret/module", "1", "latest")
     for wrong in ((), (credentials(password="wrong"),)):
         assert act(podman, "pull", f"{name}:1", *wrong)["code"] == "denied"
@@ -126,7 +118,7 @@ def test_pull_with_a_password(podman: Podman, registry: Registry, engine: Engine
     assert act(podman, "image-remove", f"{name}:latest")["code"] == "ok"
 
 
-def test_service_restarts(podman: Podman) -> None:
+def test_service_restarts(podman: Engine) -> None:
     """Modules outlive it, and it is found again."""
     assert act(podman, "create", "mod-a", BODY)["code"] == "ok"
     assert act(podman, "start", "mod-a")["code"] == "ok"
