@@ -19,7 +19,7 @@ import pytest
 from support import process
 from support.device import Device
 from support.engine import IMAGE, Container, Engine, EngineError
-from support.engine_cut import EngineCut
+from support.mock import EngineCut
 from support.module_image import AGENT, INSIDE_AGENT, INSIDE_RELAY, INSIDE_SOCKETS, MODULE_IMAGE
 
 ALL_POINTS = os.environ.get("EDGE_KILL_POINTS") == "all"
@@ -38,13 +38,14 @@ def spec(name: str, image: str = IMAGE, **options: Any) -> dict[str, Any]:
 
 
 class Rig:
-    """A device whose daemon reaches the engine by a relay."""
+    """A device whose daemon reaches the engine by a proxy."""
 
     def __init__(self, folder: Path) -> None:
         self.engine = Engine(folder / "engine")
         self.engine.start()
         self.engine.load_image()
-        self.cut = EngineCut(folder, self.engine.socket)
+        self.cut = EngineCut(folder / "cut.sock", self.engine.socket)
+        self.cut.start()
         self.device = Device(folder, self.engine)
         self.device.daemon.config["moby_runtime"]["uri"] = f"unix://{self.cut.socket}"
         self.device.start()
@@ -53,7 +54,7 @@ class Rig:
         try:
             self.device.close()
         finally:
-            self.cut.close()
+            self.cut.stop()
             self.engine.close()
 
     def names(self) -> list[str]:

@@ -25,7 +25,7 @@ class _Upstream(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class _Forwarder(_Handler):
+class Forwarder(_Handler):
     def _obey(self, method: str, path: str, versioned: Optional[Any]) -> None:
         self._forward()
 
@@ -75,7 +75,7 @@ class _Forwarder(_Handler):
 class EngineProxy(MockEngine):
     """`upstream` is the socket of the real one."""
 
-    handler = _Forwarder
+    handler = Forwarder
 
     def __init__(self, path: Path, upstream: Path) -> None:
         super().__init__(path)
