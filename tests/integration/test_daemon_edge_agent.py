@@ -17,8 +17,8 @@ from support.device import Device, running_device
 from support.engine import IMAGE, OURS, Container, Engine, EngineError
 from support.module_image import AGENT, INSIDE_AGENT, INSIDE_RELAY, INSIDE_SOCKETS, MODULE_IMAGE, Module
 from support.registry import PASSWORD, USER, Registry
+from support.routes import VERSIONS
 
-VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
 VERSION = "2020-07-07"
 LONG = ["/bin/busybox", "sleep", "3600"]
 

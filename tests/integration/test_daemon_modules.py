@@ -16,9 +16,9 @@ from support import process
 from support.daemon import STUCK_DISK, Daemon, Reply, call, preloaded
 from support.engine import IMAGE, OURS, Container, Engine
 from support.mock import MockEngine, Process
+from support.routes import VERSIONS
 
 UTC = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
-VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
 ID = "1ef0bf51bef50422269679234cc94ce441db3c821fdb5a5beb1cd467b4e260ff"
 
 

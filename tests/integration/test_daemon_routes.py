@@ -14,10 +14,9 @@ from support.daemon import call
 from support.device import Device, running_device
 from support.engine import Engine
 from support.module_image import Module
-from support.routes import ROUTES, Route, printed
+from support.routes import ROUTES, VERSIONS, Route, printed
 from support.wire import Answer, ask
 
-VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
 NOT_FOUND, REFUSED = {"message": "not found"}, {"message": "Module not found"}
 ALLOWED = {
     "anonymous": {"agent", "sensor", "other", "stranger", "host"},

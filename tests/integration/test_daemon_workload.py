@@ -21,9 +21,9 @@ from support.device import Device
 from support.engine import Engine
 from support.issued import certificates, get_bundle, get_server, names_of, verify
 from support.module_image import Module
+from support.routes import VERSIONS
 
 REFUSED = (404, "Module not found")
-VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
 MIB = 1024 * 1024
 NAME = "gateway.example.net"
 

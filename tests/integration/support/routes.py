@@ -14,7 +14,8 @@ from typing import Any, Optional
 from .engine import IMAGE
 
 PRINTER = Path(os.environ.get("EDGE_BUILD", "build")) / "tests" / "unit" / "route_list"
-FIRST = "2018-06-28"
+VERSIONS = ("2018-06-28", "2019-01-30", "2019-10-22", "2019-11-05", "2020-07-07", "2021-12-07", "2022-08-03")
+FIRST = VERSIONS[0]
 DATA = {"keyId": "primary", "algo": "HMACSHA256", "data": "aGVsbG8="}
 IV = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlBQkNERUY="  # edgeHub's have 32 bytes
 SPEC = {
