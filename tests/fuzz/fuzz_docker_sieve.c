@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON in, JSON out, whatever the pieces; and thinned out once more it is the same.
+ * JSON in, JSON out, the same whatever the pieces; thinned out once more it does not grow.
  */
 #include "base/json.h"
 #include "runtime/docker_sieve.h"

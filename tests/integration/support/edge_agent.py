@@ -237,7 +237,6 @@ class Agent:
         self.manage("GET", "/systeminfo/resources", 200)
         self.remove("sensor")
 
-
     def deploy(self) -> None:
         """Makes what is to be there, starts what has stopped, and looks again and again."""
         self.start()
