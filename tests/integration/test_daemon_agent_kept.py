@@ -29,9 +29,8 @@ def device(engine: Engine) -> Iterator[Device]:
 def make_agent(device: Device, *more: str) -> Container:
     """As an earlier daemon or edgeAgent itself makes it, so without our label; not started."""
     record = device.emulator.admin.devices()[0]
-    (own,) = [module for module in record["modules"] if module["moduleId"] == "$edgeAgent"]
     env = [f"IOTEDGE_IOTHUBHOSTNAME={record['hub']}", f"IOTEDGE_DEVICEID={record['deviceId']}",
-           f"IOTEDGE_MODULEGENERATIONID={own['generationId']}", *more]
+           f"IOTEDGE_MODULEGENERATIONID={device.module_record('$edgeAgent')['generationId']}", *more]
     binds = {str(device.daemon.sockets): "/run/iotedge"}
     return device.engine.run("edgeAgent", OURS, binds, start=False, Env=env, StopSignal="SIGKILL")
 

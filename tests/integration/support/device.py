@@ -125,12 +125,15 @@ class Device:
     def verdict(self, token: str) -> dict[str, object]:
         return self.emulator.admin.verify_token(token)
 
+    def module_record(self, name: str) -> dict[str, Any]:
+        """What the hub has of a module."""
+        found = [module for module in self.emulator.admin.devices()[0]["modules"] if module["moduleId"] == name]
+        assert len(found) == 1, f"{name} is {len(found)} times at the hub"
+        return dict(found[0])
+
     def module_keys(self, name: str) -> dict[str, str]:
         """What the hub holds for a module."""
-        for module in self.emulator.admin.devices()[0]["modules"]:
-            if module["moduleId"] == name:
-                return dict(module["authentication"]["symmetricKey"])
-        raise AssertionError(f"the hub has no module {name}")
+        return dict(self.module_record(name)["authentication"]["symmetricKey"])
 
     def close(self) -> None:
         self.modules.close()

@@ -42,11 +42,11 @@ class AgentHost:
     def environment(self) -> dict[str, str]:
         """What the daemon gives it."""
         record = self.device.emulator.admin.devices()[0]
-        (own,) = [module for module in record["modules"] if module["moduleId"] == "$edgeAgent"]
         return {
             "IOTEDGE_MANAGEMENTURI": f"unix://{INSIDE_SOCKETS}/mgmt.sock", "IOTEDGE_WORKLOADURI": f"unix://{INSIDE_SOCKETS}/work.sock",
             "IOTEDGE_APIVERSION": "2020-07-07", "IOTEDGE_DEVICEID": record["deviceId"], "IOTEDGE_MODULEID": "$edgeAgent",
-            "IOTEDGE_IOTHUBHOSTNAME": record["hub"], "IOTEDGE_MODULEGENERATIONID": own["generationId"],
+            "IOTEDGE_IOTHUBHOSTNAME": record["hub"],
+            "IOTEDGE_MODULEGENERATIONID": self.device.module_record("$edgeAgent")["generationId"],
         }
 
     def run(self) -> Container:
