@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import socket
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Iterator
 
 import pytest
 
 from support import process
-from support.daemon import EDGED, WORK_VERSION
+from support.daemon import SANITIZED, WORK_VERSION
 from support.device import Device, running_device
 from support.engine import Engine
 from support.module_image import INSIDE_RELAY, INSIDE_SOCKETS, Module, sign_body, sign_path
 
-SANITIZED = b"__asan_init" in EDGED.read_bytes() if EDGED.exists() else False
 SLOWDOWN = 4 if SANITIZED else 1
 LATENCY_S = 0.5 * SLOWDOWN  # of a warm signature while others misbehave; two busy cores
 MEMORY_SLACK_KB = 2048

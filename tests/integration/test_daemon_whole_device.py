@@ -6,7 +6,6 @@ Nothing is done for the daemon here: edgeAgent's container is its own doing, mod
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any, Iterator
@@ -14,14 +13,13 @@ from typing import Any, Iterator
 import pytest
 
 from support import edge_agent_host, process
+from support.daemon import RECOVERY_S
 from support.device import Device, whole_device
 from support.edge_agent_host import INSIDE_FOLDER, INSIDE_PROGRAM, AgentHost
 from support.engine import Engine, EngineError
 from support.module_image import MODULE_IMAGE, load_module_image
 
 MODULES = ("sensor", "filter")
-SLOW = 10 if "asan" in os.environ.get("EDGE_BUILD", "") else 1
-RECOVERY_S = 1.0 * SLOW  # from the start of the daemon to the next signature
 
 
 class World:

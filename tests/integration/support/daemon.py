@@ -27,6 +27,8 @@ KILL_POINT = BUILD / "tests" / "support" / "kill_point.so"
 STUCK_DISK = BUILD / "tests" / "support" / "stuck_disk.so"
 MGMT_VERSION = "2020-07-07"
 WORK_VERSION = "2019-01-30"
+SANITIZED = b"__asan_init" in EDGED.read_bytes() if EDGED.exists() else False
+RECOVERY_S = 10.0 if SANITIZED else 1.0  # from a start to the next signature of a module
 
 
 @dataclass
