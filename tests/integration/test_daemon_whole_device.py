@@ -28,6 +28,7 @@ class World:
     def __init__(self, device: Device, engine: Engine) -> None:
         self.device, self.daemon, self.engine = device, device.daemon, engine
         self.folder = device.modules.relay
+        self.deployed = self.folder / "deployed"  # edgeAgent makes it when it has come up
         binds = ["/usr:/usr:ro", f"{Path(edge_agent_host.__file__).parent}:{INSIDE_PROGRAM}:ro", f"{self.folder}:{INSIDE_FOLDER}"]
         self.options: dict[str, Any] = {"StopSignal": "SIGKILL", "HostConfig": {"NetworkMode": "none", "Binds": binds}}
         self.agent = AgentHost(device, {"modules": {name: self._wish(name) for name in MODULES}})
@@ -96,7 +97,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_device_comes_up(world: World) -> None:
     """From a blank TPM and an engine without containers to modules that the hub accepts."""
-    process.wait_until((world.folder / "deployed").exists, "edgeAgent has deployed", 60)
+    process.wait_until(world.deployed.exists, "edgeAgent has deployed", 60)
     world.wait_signing(0, 20)
     record = world.device.emulator.admin.devices()[0]
     env = set(world.truth("edgeAgent")["Config"]["Env"])
@@ -135,8 +136,10 @@ def test_modules_outlive_the_daemon(world: World, way: str) -> None:
 def test_edge_agent_is_started_again(world: World) -> None:
     """And does not touch what runs."""
     modules, before = world.lives(*MODULES), world.lives("edgeAgent")
+    world.deployed.unlink()
     world.engine.call("POST", "/containers/edgeAgent/kill")
     process.wait_until(lambda: world.is_running("edgeAgent") and world.lives("edgeAgent") != before, "edgeAgent runs again", 20)
+    process.wait_until(world.deployed.exists, "edgeAgent has come up", 20)
     assert world.lives("edgeAgent")[0][0] == before[0][0]
     assert world.lives(*MODULES) == modules
 
@@ -154,6 +157,7 @@ def test_what_edge_agent_made_of_itself_stays(world: World) -> None:
     script = (f"curl -sS -X PUT -d @{INSIDE_FOLDER}/update.json --unix-socket {mgmt} "
               "'http://x/modules/edgeAgent?api-version=2020-07-07&start=true'")
     body = {"Cmd": ["/usr/bin/sh", "-c", script]}
+    world.deployed.unlink()
     created = world.engine.call("POST", f"/containers/{truth['Id']}/exec", body)["Id"]
     world.engine.call("POST", f"/exec/{created}/start", {"Detach": True})
 
@@ -161,6 +165,7 @@ def test_what_edge_agent_made_of_itself_stays(world: World) -> None:
         return world.is_running("edgeAgent") and "DEPLOYED=1" in world.truth("edgeAgent")["Config"]["Env"]
 
     process.wait_until(is_replaced, "edgeAgent has replaced itself", 30)
+    process.wait_until(world.deployed.exists, "edgeAgent has come up", 20)  # a restart in the middle of that would end it
     before = world.lives(*MODULES, "edgeAgent")
     world.daemon.restart()
     world.settle()
